@@ -1,0 +1,92 @@
+package ws
+
+import "runtime/debug"
+
+// EndpointOptions limits what a peer may send. Zero fields have defaults.
+type EndpointOptions struct {
+	// MessageBytesMax is the largest message, in octets; a larger one is
+	// refused with 1009 when its header arrives. Default 64 KiB.
+	MessageBytesMax int
+
+	// FragmentsMax is the largest number of frames in one message, empty ones
+	// included; one more is refused with 1008. A message cut into single
+	// octets costs its receiver a hundred times what it costs its sender.
+	// Default 1024.
+	FragmentsMax int
+}
+
+const (
+	messageBytesMaxDefault = 64 << 10
+	fragmentsMaxDefault    = 1024
+)
+
+// An Endpoint is a Handler with its limits, made ready: what all Conns of one
+// handler share. It does not change, and may be used from any goroutine.
+//
+// For the engine.
+type Endpoint struct {
+	handler         Handler
+	handshaker      Handshaker // nil if handler is none
+	messageBytesMax int
+	fragmentsMax    int
+}
+
+// NewEndpoint looks up the optional interfaces of h once, and for all.
+func NewEndpoint(h Handler, o EndpointOptions) *Endpoint {
+	e := &Endpoint{handler: h, messageBytesMax: o.MessageBytesMax, fragmentsMax: o.FragmentsMax}
+	e.handshaker, _ = h.(Handshaker)
+	if e.messageBytesMax <= 0 {
+		e.messageBytesMax = messageBytesMaxDefault
+	}
+	if e.fragmentsMax <= 0 {
+		e.fragmentsMax = fragmentsMaxDefault
+	}
+	return e
+}
+
+// A Decision is the answer to an opening handshake.
+type Decision struct {
+	Status int     // 200: accepted
+	Reason string  // a short text for the body if refused
+	Fields []Field // of the response; borrowed from the Request
+	Data   any     // for Conn.Init
+
+	Panic any    // what OnHandshake panicked with; Status is then 500
+	Stack []byte // where
+}
+
+// Handshake decides on an opening handshake: the rules of RFC 6455 §4.2 as far as
+// RFC 8441 §5 keeps them, then OnHandshake, then the default policy. A decision
+// made earlier with the same Request is forgotten, so that one may be reused.
+func (e *Endpoint) Handshake(r *Request) Decision {
+	r.decision, r.decided = Decision{Fields: r.decision.Fields[:0]}, false
+	if rule := r.violation(); rule != "" {
+		return Decision{Status: 400, Reason: rule, Fields: versionFields}
+	}
+	if e.handshaker != nil {
+		if v, stack := e.ask(r); v != nil {
+			return Decision{Status: 500, Reason: "internal error", Panic: v, Stack: stack}
+		}
+	}
+	if !r.decided {
+		r.decideByOrigin()
+	}
+	return r.decision
+}
+
+// ask calls OnHandshake and returns what it panicked with.
+func (e *Endpoint) ask(r *Request) (v any, stack []byte) {
+	defer func() {
+		if v = recover(); v != nil {
+			stack = debug.Stack()
+		}
+	}()
+	e.handshaker.OnHandshake(r)
+	return nil, nil
+}
+
+// versionFields go with every 400: RFC 6455 §4.4, "If the server doesn't support
+// the requested version, it MUST respond with a |Sec-WebSocket-Version| header
+// field (or multiple |Sec-WebSocket-Version| header fields) containing all
+// versions it is willing to use."
+var versionFields = []Field{{Name: "sec-websocket-version", Value: "13"}}

@@ -1,0 +1,51 @@
+package ws
+
+import "unicode/utf8"
+
+// A Prepared is a message framed once, to be sent to any number of Conns.
+// It never changes, and is shared by everything it is sent to.
+type Prepared struct {
+	frame []byte // header and payload
+	typ   MessageType
+}
+
+// Prepare checks and frames a message. data is copied. It returns
+// ErrMessageType, or ErrInvalidUTF8 for text that is not UTF-8.
+func Prepare(t MessageType, data []byte) (*Prepared, error) {
+	if err := checkMessage(t, data); err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 0, HeaderLen(len(data))+len(data))
+	frame = AppendHeader(frame, true, Opcode(t), len(data))
+	return &Prepared{frame: append(frame, data...), typ: t}, nil
+}
+
+// Type returns the type of the message.
+func (p *Prepared) Type() MessageType { return p.typ }
+
+// Len returns the octets of the message, without its frame header.
+func (p *Prepared) Len() int { return len(p.Data()) }
+
+// Data returns the message. It is shared and must not be written to.
+func (p *Prepared) Data() []byte {
+	_, n := ConsumeHeader(p.frame)
+	return p.frame[n:]
+}
+
+// Frame returns the whole frame. It is shared and must not be written to.
+func (p *Prepared) Frame() []byte { return p.frame }
+
+// checkMessage keeps us from sending what the peer would have to refuse:
+// RFC 6455 §5.6, "The 'Payload data' is text data encoded as UTF-8."
+func checkMessage(t MessageType, data []byte) error {
+	switch t {
+	case Binary:
+		return nil
+	case Text:
+		if utf8.Valid(data) {
+			return nil
+		}
+		return ErrInvalidUTF8
+	}
+	return ErrMessageType
+}

@@ -1,0 +1,189 @@
+package ws
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// A Field is one field of a request or response. Names are lower-case.
+type Field = struct{ Name, Value string }
+
+// A Request is an opening handshake that is being decided. It is borrowed: its
+// fields are valid until OnHandshake returns.
+type Request struct {
+	Scheme     string // "http" or "https", as the client says
+	Authority  string // host and optional port
+	Path       string // with the query
+	Fields     []Field
+	RemoteAddr netip.AddrPort
+
+	decision Decision
+	decided  bool
+}
+
+// AcceptOptions goes with an accepted handshake.
+type AcceptOptions struct {
+	// Subprotocol is one of Subprotocols, or empty. Browsers fail a WebSocket
+	// for which they offered subprotocols and none was chosen.
+	Subprotocol string
+
+	// Header is added to the response. Names must be lower-case, and neither
+	// about the connection nor about the handshake itself.
+	Header []Field
+
+	// Data is what Conn.Data returns from OnOpen on.
+	Data any
+}
+
+// Accept accepts the handshake. It panics if the request is decided, or if o
+// could not be sent.
+func (r *Request) Accept(o AcceptOptions) {
+	for _, f := range o.Header {
+		checkField(f)
+	}
+	if o.Subprotocol != "" && !slices.Contains(r.Subprotocols(), o.Subprotocol) {
+		// RFC 6455 §4.1 has the client fail if this "indicates the use of a
+		// subprotocol that was not present in the client's handshake".
+		panic(fmt.Sprintf("ws: Accept: subprotocol %q was not offered", o.Subprotocol))
+	}
+	r.decide()
+	r.decision.Status = 200
+	r.decision.Data = o.Data
+	if o.Subprotocol != "" {
+		r.decision.Fields = append(r.decision.Fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
+	}
+	r.decision.Fields = append(r.decision.Fields, o.Header...)
+}
+
+// Reject refuses the handshake with a status from 300 to 599 and a short text
+// for the body. It panics if the request is decided, or on another status.
+func (r *Request) Reject(status int, reason string) {
+	if status < 300 || status > 599 {
+		panic(fmt.Sprintf("ws: Reject: status %d is not a refusal", status))
+	}
+	r.decide()
+	r.decision.Status = status
+	r.decision.Reason = reason
+}
+
+func (r *Request) decide() {
+	if r.decided {
+		panic("ws: Accept or Reject called for a request that is decided")
+	}
+	r.decided = true
+}
+
+func (r *Request) decideByOrigin() {
+	if r.SameOrigin() {
+		r.Accept(AcceptOptions{})
+	} else {
+		r.Reject(403, "origin not allowed")
+	}
+}
+
+// Header returns the value of the first field of that name, or "".
+func (r *Request) Header(name string) string {
+	for v := range r.Values(name) {
+		return v
+	}
+	return ""
+}
+
+// Values returns the values of all fields of that name, in order.
+func (r *Request) Values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, f := range r.Fields {
+			if strings.EqualFold(f.Name, name) && !yield(f.Value) {
+				return
+			}
+		}
+	}
+}
+
+// Origin returns the origin of the page that opens the WebSocket, or "" if the
+// client does not say, which means that it is no browser.
+func (r *Request) Origin() string { return r.Header("origin") }
+
+// Subprotocols returns the subprotocols that the client offers, the one it
+// likes best first, each once (RFC 6455 §11.3.4).
+func (r *Request) Subprotocols() []string {
+	var offered []string
+	for name := range r.subprotocolElements() {
+		if name != "" && !slices.Contains(offered, name) {
+			offered = append(offered, name)
+		}
+	}
+	return offered
+}
+
+// subprotocolElements returns the elements of the list that may span several
+// fields: "The |Sec-WebSocket-Protocol| header field MAY appear multiple times
+// in an HTTP request (which is logically the same as a single
+// |Sec-WebSocket-Protocol| header field that contains all values)".
+func (r *Request) subprotocolElements() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for list := range r.Values("sec-websocket-protocol") {
+			for element := range strings.SplitSeq(list, ",") {
+				if !yield(strings.Trim(element, " \t")) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// violation returns what the client's handshake breaks, or "". RFC 6455 §4.2.1:
+// on "any violations of the ABNF grammar specified for the components of the
+// handshake, the server MUST stop processing the client's handshake and return
+// an HTTP response with an appropriate error code (such as 400 Bad Request)".
+func (r *Request) violation() string {
+	versions, version := 0, ""
+	for version = range r.Values("sec-websocket-version") {
+		versions++
+	}
+	if versions != 1 || version != "13" {
+		return "sec-websocket-version must be 13"
+	}
+	for name := range r.subprotocolElements() {
+		if name != "" && !isToken(name) {
+			return "malformed sec-websocket-protocol"
+		}
+	}
+	return ""
+}
+
+// checkField panics if f cannot be sent with an accepted handshake.
+func checkField(f Field) {
+	switch {
+	case !isToken(f.Name) || strings.ToLower(f.Name) != f.Name:
+		// RFC 9113 §8.2.1. It covers pseudo-header fields: ':' is no token.
+		panic(fmt.Sprintf("ws: Accept: invalid field name %q", f.Name))
+	case slices.Contains(forbidden, f.Name) || strings.HasPrefix(f.Name, "sec-websocket-"):
+		panic(fmt.Sprintf("ws: Accept: field %q is not the application's", f.Name))
+	case strings.ContainsAny(f.Value, "\x00\r\n") || strings.Trim(f.Value, " \t") != f.Value:
+		panic(fmt.Sprintf("ws: Accept: invalid value of field %q", f.Name))
+	}
+}
+
+// forbidden are the connection-specific fields of RFC 9113 §8.2.2, and
+// content-length: RFC 9110 §8.6, "A server MUST NOT send a Content-Length header
+// field in any 2xx (Successful) response to a CONNECT request".
+var forbidden = []string{
+	"connection", "content-length", "keep-alive", "proxy-connection",
+	"te", "trailer", "transfer-encoding", "upgrade",
+}
+
+// isToken reports whether s is a token (RFC 9110 §5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alnum := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !alnum && !strings.Contains("!#$%&'*+-.^_`|~", s[i:i+1]) {
+			return false
+		}
+	}
+	return s != ""
+}
