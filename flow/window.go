@@ -31,8 +31,8 @@ var (
 // SendWindow is how much may still be sent. It is kept as the distance to a
 // base that many windows share (the receiver's INITIAL_WINDOW_SIZE), so that
 // a new base changes them all at no cost: "a receiver MUST adjust the size of
-// all flow-control windows that it maintains by the difference between the new
-// value and the old value" (RFC 9113 §6.9.2). The zero value is a window of
+// all stream flow-control windows that it maintains by the difference between
+// the new value and the old value" (RFC 9113 §6.9.2). The zero value is a window of
 // exactly the base. A window without a shared base passes a constant one.
 //
 // With 0 <= base <= MaxSize and Take never beyond Available:
