@@ -1,0 +1,248 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"h2ws/engine/frame"
+	"h2ws/flow"
+	"h2ws/hpack"
+	"h2ws/ws"
+)
+
+// conn is one HTTP/2 connection without its socket: octets and the time come in through recv and
+// expire, octets go out through pull, and deadline says when to call expire next.
+// It belongs to its loop.
+type conn struct {
+	core   *core
+	remote netip.AddrPort
+	state  connState
+	cause  error // why it leaves connOpen
+	wire   wire  // the loop's
+
+	streams    streamTable
+	lastPeerID uint32 // highest stream id the peer has used
+	resets     resetLog
+
+	// Receiving; see conn_recv.go.
+	recvPhase  recvPhase
+	header     frame.Header
+	held       []byte // a cut frame header, preface or payload
+	data       dataFrame
+	block      fieldBlock
+	hpack      *hpack.Decoder
+	recvWindow flow.RecvWindow
+	assembly   int // octets of all incomplete messages
+
+	// Sending; see conn_send.go.
+	control     []byte // control frames in wire format, first in every gather
+	sendWindow  flow.SendWindow
+	peerInitial int32 // the peer's INITIAL_WINDOW_SIZE: base of the streams' windows
+	ready       flow.Ring
+	blocked     flow.Ring
+	burst       int // octets of the next gather
+	dirty       bool
+	leaves      bool // is on core.leaving
+	drains      bool // is on core.draining
+
+	settings settingsState
+	drain    drainState
+	cursor   int // of the streams being lost or closed
+
+	// Times on the core's clock; see deadline.go.
+	prefaceBy  time.Duration
+	settingsBy time.Duration
+	pingBy     time.Duration
+	stallBy    time.Duration
+	lingerBy   time.Duration
+	lastRecv   time.Duration
+	idleSince  time.Duration
+	closing    closingQueue
+}
+
+// connState says what becomes of a connection's octets.
+type connState uint8
+
+const (
+	connOpening connState = iota // the peer's preface and first SETTINGS are awaited
+	connOpen
+	connLeaving // our last GOAWAY is written or about to be; what comes in is discarded
+	connLost    // the socket is gone or about to be
+)
+
+// newConn begins a connection: our SETTINGS are its first output, before anything was read.
+func newConn(k *core, remote netip.AddrPort) *conn {
+	c := &conn{
+		core:        k,
+		remote:      remote,
+		recvWindow:  flow.NewRecvWindow(k.limits.ConnWindow),
+		peerInitial: flow.InitialSize,
+		burst:       gatherSizeMin,
+		settingsBy:  after(k.now, k.limits.SettingsTimeout),
+		prefaceBy:   after(k.now, k.limits.PrefaceTimeout),
+		pingBy:      never,
+		stallBy:     never,
+		lingerBy:    never,
+		lastRecv:    k.now,
+		idleSince:   k.now,
+	}
+	c.block.by = never
+	k.stats.ConnectionsAccepted++
+	k.stats.Connections++
+	c.sendSettings()
+	return c
+}
+
+// touch puts the connection on the list of those to be flushed before the loop sleeps.
+func (c *conn) touch() {
+	if !c.dirty {
+		c.dirty = true
+		c.core.dirty = append(c.core.dirty, c)
+	}
+}
+
+// fail turns an error of the peer into what RFC 9113 §5.4 prescribes. It is the only place that does.
+func (c *conn) fail(err error) {
+	e := err.(*frame.Error)
+	if e.StreamID != 0 {
+		c.resetStream(e.StreamID, e.Code, err)
+		return
+	}
+	c.core.stats.ConnectionErrors[min(int(e.Code), len(c.core.stats.ConnectionErrors)-1)]++
+	c.core.log.Info("connection error", "remote", c.remote, "code", e.Code, "rule", e.Text)
+	c.leave(e.Code, e.Text, err)
+}
+
+// leave says GOAWAY, the last that this connection says, and gives up every stream.
+func (c *conn) leave(code frame.ErrCode, text string, cause error) {
+	if c.state >= connLeaving {
+		return
+	}
+	c.control = frame.AppendGoAway(c.control, c.lastPeerID, code, []byte(text))
+	c.quit(connLeaving, cause)
+	c.lingerBy = c.core.now + lingerTimeout
+	c.touch()
+}
+
+// lose gives the connection up without a word: the socket failed, or there is no point in waiting for it.
+func (c *conn) lose(cause error) {
+	if c.state == connLost {
+		return
+	}
+	if c.state == connLeaving {
+		c.state = connLost // its streams are going already
+		return
+	}
+	c.quit(connLost, cause)
+}
+
+// quit moves to a state in which nothing is received and streams are lost, a few a turn.
+func (c *conn) quit(to connState, cause error) {
+	c.state, c.cause = to, cause
+	c.held, c.block.b, c.data = nil, nil, dataFrame{}
+	c.hpack = nil
+	c.closing = closingQueue{}
+	c.cursor = c.streams.size()
+	if !c.leaves {
+		c.leaves = true
+		c.core.leaving = append(c.core.leaving, c)
+	}
+}
+
+// loseStreams takes the next few streams from a connection that quit and reports whether some are left.
+func (c *conn) loseStreams() (more bool) {
+	if c.cursor == 0 {
+		c.cursor = c.streams.size()
+	}
+	err := fmt.Errorf("%w: %w", ws.ErrConnLost, c.cause)
+	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) { c.forget(s, sendReset, err) })
+	return c.streams.len() > 0
+}
+
+// gone reports whether nothing is left to be done for a lost connection.
+func (c *conn) gone() bool { return c.state == connLost && c.streams.len() == 0 }
+
+// resetStream answers a stream error, or ends a stream of our own accord.
+func (c *conn) resetStream(id uint32, code frame.ErrCode, cause error) {
+	c.core.stats.ResetsSent++
+	c.control = frame.AppendRSTStream(c.control, id, code)
+	c.resets.add(id)
+	c.touch()
+	if s := c.streams.find(id); s != nil {
+		c.forget(s, sendReset, fmt.Errorf("%w: %w", ws.ErrReset, cause))
+	}
+}
+
+// move takes a stream through one event of the state machine and forgets it when it is closed.
+func (c *conn) move(s *stream, e streamEvent) {
+	to, ok := s.state.next(e)
+	if !ok {
+		panic("BUG: stream event in state " + s.state.String())
+	}
+	if to == stateClosed {
+		c.forget(s, e, ws.ErrReset)
+		return
+	}
+	s.state = to
+}
+
+// forget removes a stream that is closed as of event e. A socket that has not heard of its end does now.
+func (c *conn) forget(s *stream, e streamEvent, err error) {
+	to, ok := s.state.next(e)
+	if !ok || to != stateClosed {
+		panic("BUG: forgetting a stream that is " + s.state.String())
+	}
+	s.end = false
+	s.discard(false)
+	s.state = stateClosed
+	c.streams.remove(s.id)
+	if c.data.s == s {
+		c.data.s = nil
+	}
+	if s.closing {
+		c.closing.live--
+	}
+	c.loseSocket(s, err)
+	if c.streams.len() == 0 {
+		c.idleSince = c.core.now
+		c.drained()
+	}
+}
+
+func (c *conn) loseSocket(s *stream, err error) {
+	if s.kind != streamSocket {
+		return
+	}
+	c.assembly -= s.ws.Held()
+	s.ws.Lost(&c.core.receiver, err)
+	c.core.stats.Sockets--
+}
+
+// resetLog remembers the streams reset last by us, in bounded space. Frames that the peer sent
+// before it saw the reset are ignored (RFC 9113 §5.1); frames on other closed streams are errors.
+type resetLog struct {
+	ids  []uint32
+	next int
+}
+
+// resetsKept is how many: a peer that has more resets of ours in flight is told STREAM_CLOSED once more.
+const resetsKept = 64
+
+func (l *resetLog) add(id uint32) {
+	if len(l.ids) < resetsKept {
+		l.ids = append(l.ids, id)
+		return
+	}
+	l.ids[l.next] = id
+	l.next = (l.next + 1) % resetsKept
+}
+
+func (l *resetLog) has(id uint32) bool {
+	for _, known := range l.ids {
+		if known == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,381 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"h2ws/engine/frame"
+	"h2ws/hpack"
+)
+
+// preface opens every connection, before the peer's first SETTINGS (RFC 9113 §3.4).
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// recvPhase says what the next octet belongs to.
+type recvPhase uint8
+
+const (
+	recvPreface recvPhase = iota
+	recvHeader
+	recvPayload // of a frame that is handled when it is whole
+	recvData    // of a DATA frame, handled as it comes
+	recvSkip    // of a frame that is ignored
+)
+
+// dataFrame is the DATA frame being received.
+//
+// 0 <= octets + padding <= what is left of the frame.
+type dataFrame struct {
+	s       *stream // nil: nobody wants it
+	octets  int     // payload still to come
+	padding int     // padding still to come, behind it
+	padded  bool    // the Pad Length octet is still to come
+	end     bool    // END_STREAM
+}
+
+// fieldBlock is the field block being received, when it takes more than one frame (RFC 9113 §4.3).
+type fieldBlock struct {
+	id            uint32 // its stream; 0: none
+	end           bool   // END_STREAM
+	continuations int
+	b             []byte
+	by            time.Duration
+}
+
+// recv takes octets from the peer. p is borrowed and may be overwritten.
+func (c *conn) recv(p []byte) {
+	c.lastRecv = c.core.now
+	c.pingBy = never
+	c.core.stats.OctetsReceived += uint64(len(p))
+	for len(p) > 0 && c.state < connLeaving {
+		n, err := c.recvSome(p)
+		if err != nil {
+			c.fail(err)
+		}
+		p = p[n:]
+	}
+}
+
+// recvSome consumes at least one octet of p, at most one frame.
+func (c *conn) recvSome(p []byte) (n int, err error) {
+	switch c.recvPhase {
+	case recvPreface:
+		return c.recvPreface(p)
+	case recvHeader:
+		return c.recvHeader(p)
+	case recvPayload:
+		return c.recvPayload(p)
+	case recvData:
+		return c.recvData(p)
+	}
+	return c.recvSkip(p)
+}
+
+func (c *conn) recvPreface(p []byte) (int, error) {
+	n := min(len(p), len(preface)-len(c.held))
+	if string(p[:n]) != preface[len(c.held):len(c.held)+n] {
+		return n, connError(frame.ProtocolError, "not an HTTP/2 connection preface (RFC 9113 §3.4)")
+	}
+	c.held = append(c.held, p[:n]...)
+	if len(c.held) == len(preface) {
+		c.held = nil
+		c.recvPhase = recvHeader
+	}
+	return n, nil
+}
+
+// recvHeader consumes a frame header, and the whole frame if p holds it.
+func (c *conn) recvHeader(p []byte) (n int, err error) {
+	head := p
+	if len(c.held) > 0 || len(p) < frame.HeaderLen {
+		n = min(len(p), frame.HeaderLen-len(c.held))
+		c.held = append(c.held, p[:n]...)
+		if len(c.held) < frame.HeaderLen {
+			return n, nil
+		}
+		head = c.held
+	}
+	h, _ := frame.ConsumeHeader(head)
+	if n == 0 {
+		n = frame.HeaderLen
+	}
+	c.held = c.held[:0]
+	c.core.stats.FramesReceived++
+	if err := c.checkHeader(h); err != nil {
+		return n, c.recvRejected(h, err)
+	}
+	c.header = h
+	if h.Type == frame.Data {
+		return n, c.recvDataHeader(h)
+	}
+	if h.Type > frame.Continuation || h.Type == frame.Priority {
+		c.skip(int(h.Length)) // unknown types (RFC 9113 §5.5), and priorities, which we don't use (§5.3.2)
+		return n, nil
+	}
+	c.recvPhase = recvPayload
+	if len(p)-n >= int(h.Length) {
+		m, err := c.recvSome(p[n:])
+		return n + m, err
+	}
+	return n, nil
+}
+
+// checkHeader judges a frame by its header alone, before a payload octet is read.
+func (c *conn) checkHeader(h frame.Header) error {
+	if err := frame.Check(h, frame.MaxPayloadMin); err != nil {
+		return err
+	}
+	if c.state == connOpening && (h.Type != frame.Settings || h.Flags.Has(frame.FlagAck)) {
+		return connError(frame.ProtocolError, "the first frame is not SETTINGS (RFC 9113 §3.4)")
+	}
+	if c.block.id != 0 && (h.Type != frame.Continuation || h.StreamID != c.block.id) {
+		return connError(frame.ProtocolError, "a field block is interrupted (RFC 9113 §6.10)")
+	}
+	if c.block.id == 0 && h.Type == frame.Continuation {
+		return connError(frame.ProtocolError, "CONTINUATION without a field block (RFC 9113 §6.10)")
+	}
+	return nil
+}
+
+// recvRejected goes on behind a frame whose header is a stream error.
+func (c *conn) recvRejected(h frame.Header, err error) error {
+	c.skip(int(h.Length))
+	return err
+}
+
+func (c *conn) skip(n int) {
+	c.data = dataFrame{padding: n}
+	c.recvPhase = recvSkip
+	if n == 0 {
+		c.recvPhase = recvHeader
+	}
+}
+
+func (c *conn) recvSkip(p []byte) (int, error) {
+	n := min(len(p), c.data.padding)
+	c.skip(c.data.padding - n)
+	return n, nil
+}
+
+// recvPayload collects the payload of a frame that must be whole, without a copy if p holds all of it.
+func (c *conn) recvPayload(p []byte) (n int, err error) {
+	need := int(c.header.Length)
+	payload := p
+	if n = need; len(c.held) > 0 || len(p) < need {
+		n = min(len(p), need-len(c.held))
+		c.held = append(c.held, p[:n]...)
+		if len(c.held) < need {
+			return n, nil
+		}
+		payload = c.held
+	}
+	c.recvPhase = recvHeader
+	err = c.recvFrame(c.header, payload[:need])
+	if c.held = c.held[:0]; cap(c.held) > heldKeep {
+		c.held = nil
+	}
+	return n, err
+}
+
+// heldKeep is the largest buffer for cut frames that a connection keeps: idle ones must stay small.
+const heldKeep = 64
+
+// recvFrame reaches the one method that knows the type. Types without a case were skipped.
+func (c *conn) recvFrame(h frame.Header, p []byte) error {
+	switch h.Type {
+	case frame.Headers:
+		return c.recvHeaders(h, p)
+	case frame.RSTStream:
+		return c.recvRSTStream(h, p)
+	case frame.Settings:
+		return c.recvSettings(h, p)
+	case frame.PushPromise:
+		return connError(frame.ProtocolError, "a client must not push (RFC 9113 §8.4)")
+	case frame.Ping:
+		return c.recvPing(h, p)
+	case frame.GoAway:
+		return c.recvGoAway(p)
+	case frame.WindowUpdate:
+		return c.recvWindowUpdate(h, p)
+	case frame.Continuation:
+		return c.recvContinuation(h, p)
+	}
+	panic("BUG: no method for " + h.Type.String())
+}
+
+func (c *conn) recvHeaders(h frame.Header, p []byte) error {
+	fragment, err := frame.ParseHeaders(h, p)
+	if err != nil {
+		return err
+	}
+	end := h.Flags.Has(frame.FlagEndStream)
+	if h.Flags.Has(frame.FlagEndHeaders) {
+		return c.recvBlock(h.StreamID, end, fragment)
+	}
+	c.block = fieldBlock{
+		id:  h.StreamID,
+		end: end,
+		b:   append([]byte(nil), fragment...),
+		by:  after(c.core.now, c.core.limits.HeaderTimeout),
+	}
+	return nil
+}
+
+func (c *conn) recvContinuation(h frame.Header, p []byte) error {
+	b := &c.block
+	b.continuations++
+	if len(p) == 0 && !h.Flags.Has(frame.FlagEndHeaders) {
+		return connError(frame.EnhanceYourCalm, "empty CONTINUATION")
+	}
+	if b.continuations > c.core.limits.Continuations || len(b.b)+len(p) > c.core.limits.HeaderBlockSize {
+		return connError(frame.EnhanceYourCalm, "field block too long")
+	}
+	b.b = append(b.b, p...)
+	if !h.Flags.Has(frame.FlagEndHeaders) {
+		return nil
+	}
+	whole := c.block
+	c.block = fieldBlock{by: never}
+	return c.recvBlock(whole.id, whole.end, whole.b)
+}
+
+// recvBlock takes a whole field block: a request's, trailers, or one that nobody wants, which
+// is decoded all the same because the next ones refer to it (RFC 9113 §4.3).
+func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
+	if id%2 == 0 {
+		return connError(frame.ProtocolError, "a client's stream id is odd (RFC 9113 §5.1.1)")
+	}
+	if c.hpack == nil {
+		c.hpack = hpack.NewDecoder(c.core.limits.Header)
+	}
+	if s := c.streams.find(id); s != nil {
+		return c.recvTrailers(s, end, block)
+	}
+	if id <= c.lastPeerID {
+		return c.recvBlockClosed(id, block)
+	}
+	if c.drain == drainFinal {
+		return blockError(id, c.hpack.Discard(block)) // above the id in our GOAWAY
+	}
+	c.lastPeerID = id
+	if c.streams.len() >= int(c.core.limits.MaxConcurrentStreams) {
+		c.core.stats.StreamsRefused++
+		if err := blockError(id, c.hpack.Discard(block)); err != nil {
+			return err
+		}
+		return streamError(id, frame.RefusedStream, "above MAX_CONCURRENT_STREAMS (RFC 9113 §5.1.2)")
+	}
+	request := &c.core.request
+	err := c.hpack.Decode(block, request)
+	if errors.Is(err, hpack.ErrTooLarge) {
+		c.respond(c.newStream(id, streamResponse, end), 431, nil, "request header fields too large")
+		return nil
+	}
+	if err != nil {
+		return blockError(id, err)
+	}
+	return c.recvRequest(id, end, request)
+}
+
+// recvBlockClosed is HEADERS on a closed stream. Behind our own reset it is ignored
+// (RFC 9113 §5.1); an id that is neither is one that must not go back (§5.1.1).
+func (c *conn) recvBlockClosed(id uint32, block []byte) error {
+	if err := blockError(id, c.hpack.Discard(block)); err != nil {
+		return err
+	}
+	if c.resets.has(id) {
+		return nil
+	}
+	return connError(frame.StreamClosed, "HEADERS on a closed stream (RFC 9113 §5.1)")
+}
+
+// recvTrailers is a second field block on a stream: it must end it (RFC 9113 §8.1).
+func (c *conn) recvTrailers(s *stream, end bool, block []byte) error {
+	if s.state == stateHalfClosedRemote {
+		if err := blockError(s.id, c.hpack.Discard(block)); err != nil {
+			return err
+		}
+		return streamError(s.id, frame.StreamClosed, "HEADERS after END_STREAM (RFC 9113 §5.1)")
+	}
+	if err := c.hpack.Trailers(block); err != nil && !errors.Is(err, hpack.ErrTooLarge) {
+		return blockError(s.id, err)
+	}
+	if !end {
+		return streamError(s.id, frame.ProtocolError, "trailers without END_STREAM (RFC 9113 §8.1)")
+	}
+	return c.recvEnd(s)
+}
+
+// blockError says how far the damage of a bad field block reaches.
+func blockError(id uint32, err error) error {
+	var malformed *hpack.Malformed
+	switch {
+	case err == nil, errors.Is(err, hpack.ErrTooLarge):
+		return nil
+	case errors.As(err, &malformed):
+		return streamError(id, frame.ProtocolError, malformed.Rule)
+	case errors.Is(err, hpack.ErrFlood):
+		return connError(frame.EnhanceYourCalm, err.Error())
+	}
+	return connError(frame.CompressionError, err.Error())
+}
+
+func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
+	if h.StreamID > c.lastPeerID || h.StreamID%2 == 0 {
+		return connError(frame.ProtocolError, "RST_STREAM on an idle stream (RFC 9113 §6.4)")
+	}
+	c.core.stats.ResetsReceived++
+	if s := c.streams.find(h.StreamID); s != nil {
+		c.forget(s, recvReset, &resetError{frame.ParseRSTStream(p)})
+	}
+	return nil
+}
+
+func (c *conn) recvPing(h frame.Header, p []byte) error {
+	data := frame.ParsePing(p)
+	if !h.Flags.Has(frame.FlagAck) {
+		c.control = frame.AppendPing(c.control, true, data)
+		c.touch()
+		return nil
+	}
+	if data == drainPing && c.drain == drainNotified {
+		c.finishDrain()
+	}
+	return nil
+}
+
+// recvGoAway means that the peer opens no more streams; those that are open go on.
+func (c *conn) recvGoAway(p []byte) error {
+	_, code, debug := frame.ParseGoAway(p)
+	if code != frame.NoError {
+		c.core.log.Info("peer says GOAWAY", "remote", c.remote, "code", code, "debug", string(debug[:min(len(debug), 128)]))
+	}
+	c.peerLeaves()
+	return nil
+}
+
+func (c *conn) recvWindowUpdate(h frame.Header, p []byte) error {
+	if h.StreamID > c.lastPeerID || h.StreamID != 0 && h.StreamID%2 == 0 {
+		return connError(frame.ProtocolError, "WINDOW_UPDATE on an idle stream (RFC 9113 §5.1)")
+	}
+	increment, err := frame.ParseWindowUpdate(h, p)
+	if err != nil {
+		return c.unlessClosed(h.StreamID, err)
+	}
+	if h.StreamID == 0 {
+		return c.recvConnCredit(increment)
+	}
+	s := c.streams.find(h.StreamID)
+	if s == nil {
+		return nil // may come "for a short period" after the stream closed (RFC 9113 §5.1)
+	}
+	return c.recvStreamCredit(s, increment)
+}
+
+// unlessClosed drops a stream error on a stream that has no state left to reset.
+func (c *conn) unlessClosed(id uint32, err error) error {
+	if id != 0 && c.streams.find(id) == nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"h2ws/engine/frame"
+	"h2ws/ws"
+)
+
+// recvDataHeader begins a DATA frame. Whatever becomes of it, its whole payload counts against the
+// connection's window and is given back to it at once (RFC 9113 §5.1, §6.9): its octets are either
+// consumed before the next read or dropped.
+func (c *conn) recvDataHeader(h frame.Header) error {
+	if h.StreamID > c.lastPeerID || h.StreamID%2 == 0 {
+		return connError(frame.ProtocolError, "DATA on an idle stream (RFC 9113 §5.1)")
+	}
+	if err := c.recvWindow.Take(h.Length); err != nil {
+		return connError(frame.FlowControlError, "the connection's window is exceeded (RFC 9113 §6.9.1)")
+	}
+	if credit := c.recvWindow.Credit(c.core.limits.ConnWindow); credit > 0 {
+		c.control = frame.AppendWindowUpdate(c.control, 0, credit)
+		c.touch()
+	}
+	if h.Flags.Has(frame.FlagPadded) && h.Length == 0 {
+		return connError(frame.FrameSizeError, "DATA without its Pad Length (RFC 9113 §6.1)")
+	}
+	s, err := c.recvDataStream(h)
+	if err != nil {
+		c.skip(int(h.Length))
+		return err
+	}
+	c.data = dataFrame{
+		s:      s,
+		octets: int(h.Length),
+		padded: h.Flags.Has(frame.FlagPadded),
+		end:    h.Flags.Has(frame.FlagEndStream),
+	}
+	c.recvPhase = recvData
+	if h.Length == 0 {
+		return c.finishData()
+	}
+	return nil
+}
+
+// recvDataStream is the stream that a DATA frame is for. It is nil, without an error, for a stream
+// that we have reset.
+func (c *conn) recvDataStream(h frame.Header) (*stream, error) {
+	s := c.streams.find(h.StreamID)
+	if s == nil && c.resets.has(h.StreamID) {
+		return nil, nil
+	}
+	if s == nil || s.state == stateHalfClosedRemote {
+		return nil, streamError(h.StreamID, frame.StreamClosed, "DATA after END_STREAM (RFC 9113 §5.1)")
+	}
+	if err := s.recvWindow.Take(h.Length); err != nil {
+		return nil, streamError(h.StreamID, frame.FlowControlError, "the stream's window is exceeded (RFC 9113 §6.9.1)")
+	}
+	return s, nil
+}
+
+// recvData passes on what p holds of the DATA frame's payload.
+func (c *conn) recvData(p []byte) (n int, err error) {
+	d := &c.data
+	if d.padded {
+		if err := d.recvPadLength(p[0]); err != nil {
+			return 1, err
+		}
+		n = 1
+	}
+	m := min(len(p)-n, d.octets)
+	if m > 0 {
+		d.octets -= m
+		if d.s != nil {
+			if err := c.consume(d.s, p[n:n+m]); err != nil {
+				return n + m, err
+			}
+		}
+		n += m
+	}
+	m = min(len(p)-n, d.padding)
+	d.padding -= m
+	n += m
+	if d.octets == 0 && d.padding == 0 {
+		return n, c.finishData()
+	}
+	return n, nil
+}
+
+func (d *dataFrame) recvPadLength(octet byte) error {
+	d.padded = false
+	d.padding = int(octet)
+	d.octets -= 1 + d.padding
+	if d.octets < 0 {
+		return connError(frame.ProtocolError, "padding exceeds the payload (RFC 9113 §6.1)")
+	}
+	return nil
+}
+
+// consume gives a stream's octets to their reader.
+func (c *conn) consume(s *stream, p []byte) error {
+	switch s.kind {
+	case streamSocket:
+		c.feed(s, p)
+	case streamRequest:
+		return c.recvBody(s, len(p))
+	}
+	return nil
+}
+
+func (c *conn) feed(s *stream, p []byte) {
+	k := c.core
+	before := s.ws.Held()
+	s.ws.Feed(&k.receiver, p)
+	held := s.ws.Held()
+	if held == before {
+		return
+	}
+	c.assembly += held - before
+	if held > before && c.assembly > k.limits.AssemblySize {
+		s.fail(ws.CloseTryAgainLater, "too many incomplete messages", ws.ErrTooBig)
+	}
+}
+
+// finishData ends a DATA frame: the stream's credit is returned, and END_STREAM takes effect.
+func (c *conn) finishData() error {
+	d := c.data
+	c.data = dataFrame{}
+	c.recvPhase = recvHeader
+	if d.s == nil {
+		return nil
+	}
+	if d.end {
+		return c.recvEnd(d.s)
+	}
+	if d.s.kind != streamSocket {
+		return nil // a body that nobody reads is not asked for
+	}
+	if credit := d.s.recvWindow.Credit(c.core.limits.StreamWindow); credit > 0 {
+		c.control = frame.AppendWindowUpdate(c.control, d.s.id, credit)
+		c.touch()
+	}
+	return nil
+}
+
+// recvEnd is END_STREAM from the peer, with DATA, HEADERS or trailers.
+func (c *conn) recvEnd(s *stream) error {
+	if s.kind == streamRequest {
+		if err := s.request.complete(s.id); err != nil {
+			return err
+		}
+	}
+	c.move(s, recvEndStream)
+	if s.state == stateClosed {
+		return nil
+	}
+	switch s.kind {
+	case streamSocket:
+		held := s.ws.Held()
+		s.ws.RecvEnd(&c.core.receiver)
+		c.assembly += s.ws.Held() - held
+	case streamRequest:
+		c.respondPlain(s)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"h2ws/engine/frame"
+	"h2ws/flow"
+)
+
+// dribbleMin is the least that is taken out of a window, unless it finishes a message: a peer
+// that opens its window octet by octet would have us send ten octets for each (CVE-2019-9511).
+const dribbleMin = 1 << 10
+
+// visitsTurn bounds the streams that one pull looks at and finds without a window, which
+// happens when a peer moves INITIAL_WINDOW_SIZE up and down again.
+const visitsTurn = 4096
+
+// pull frames what the connection may send now into g, until g is full: control frames first,
+// then the ready streams in turn. It reports whether another pull could add something.
+func (c *conn) pull(g *gather) (more bool) {
+	if !c.pullControl(g) {
+		return true
+	}
+	if c.state >= connLeaving {
+		return false
+	}
+	for visits := 0; !g.full(); visits++ {
+		slot := c.ready.Front()
+		if slot == nil {
+			return len(c.control) > 0
+		}
+		if visits >= visitsTurn {
+			return true
+		}
+		if !c.pullStream(g, streamOf(slot)) {
+			return len(c.control) > 0
+		}
+	}
+	return true
+}
+
+// pullControl moves the control frames to g and reports whether all of them fitted.
+func (c *conn) pullControl(g *gather) bool {
+	n := min(len(c.control), max(0, g.limit-g.size))
+	g.copy(c.control[:n])
+	c.control = c.control[:copy(c.control, c.control[n:])]
+	if len(c.control) == 0 && cap(c.control) > controlKeep {
+		c.control = nil
+	}
+	return len(c.control) == 0
+}
+
+// controlKeep is the largest control buffer that a connection keeps: idle ones must stay small.
+const controlKeep = 512
+
+// pullStream gives one stream its turn: one DATA frame with as many of its messages as fit.
+// It reports false when the connection's window is what stands in the way.
+func (c *conn) pullStream(g *gather, s *stream) bool {
+	forConn := c.sendWindow.Available(flow.InitialSize)
+	forStream := s.sendWindow.Available(c.peerInitial)
+	if forStream > flow.MaxSize {
+		c.fail(connError(frame.FlowControlError, "INITIAL_WINDOW_SIZE overflows a window (RFC 9113 §6.9.2)"))
+		return false
+	}
+	if first := s.queue.first(); first != nil {
+		least := int64(min(len(first.b), dribbleMin))
+		if forConn < least {
+			return false
+		}
+		if forStream < least {
+			c.ready.Remove(&s.slot)
+			c.blocked.Push(&s.slot)
+			s.turn = turnBlocked
+			return true
+		}
+	}
+	s.unschedule()
+	c.sendData(g, s, int(min(forConn, forStream, frame.MaxPayloadMin)))
+	return true
+}
+
+// sendData frames up to n octets of the stream's queue. The frame's header is written last,
+// when its length and flags are known.
+func (c *conn) sendData(g *gather, s *stream, n int) {
+	at := len(g.buf)
+	g.buf = g.buf[:at+frame.HeaderLen]
+	g.size += frame.HeaderLen
+	length := c.fill(g, s, n)
+	h := frame.Header{Length: uint32(length), Type: frame.Data, StreamID: s.id}
+	done := s.queue.empty()
+	if done && s.end {
+		h.Flags = frame.FlagEndStream
+	}
+	frame.PutHeader(g.buf[at:], h)
+	c.sendWindow.Take(int32(length))
+	s.sendWindow.Take(int32(length))
+	c.core.stats.FramesSent++
+	switch {
+	case !done:
+		s.schedule()
+	case s.end:
+		c.sentEnd(s)
+	}
+}
+
+// fill moves up to n octets of the queue to g and returns how many there were.
+func (c *conn) fill(g *gather, s *stream, n int) (length int) {
+	for n > length && !s.queue.empty() {
+		seg := s.queue.first()
+		m := min(n-length, len(seg.b))
+		if seg.owner == bytesShared {
+			g.share(seg.b[:m])
+		} else {
+			g.copy(seg.b[:m])
+		}
+		length += m
+		seg.b, seg.begun = seg.b[m:], true
+		if len(seg.b) == 0 {
+			c.sentSegment(s, s.queue.pop())
+		}
+	}
+	return length
+}
+
+func (c *conn) sentSegment(s *stream, g *segment) {
+	if g.kind == segmentMessage {
+		s.unqueue(int(g.size))
+		c.core.stats.MessagesSent++
+		c.core.stats.MessageOctetsSent += uint64(g.size)
+	}
+	c.core.release(g)
+}
+
+// sentEnd is END_STREAM to the peer.
+func (c *conn) sentEnd(s *stream) {
+	s.end = false
+	if s.state == stateOpen && s.reset {
+		// RFC 9113 §8.1: a server that has answered completely may ask the client to stop
+		// sending the request "by sending a RST_STREAM with an error code of NO_ERROR".
+		c.move(s, sendEndStream)
+		c.resetStream(s.id, frame.NoError, errAnswered)
+		return
+	}
+	c.move(s, sendEndStream)
+}
+
+// recvConnCredit is WINDOW_UPDATE on stream 0.
+func (c *conn) recvConnCredit(increment uint32) error {
+	if err := c.sendWindow.Grant(flow.InitialSize, increment); err != nil {
+		return connError(frame.FlowControlError, "WINDOW_UPDATE overflows the connection's window (RFC 9113 §6.9.1)")
+	}
+	if c.ready.Len() > 0 {
+		c.touch()
+	}
+	return nil
+}
+
+// recvStreamCredit is WINDOW_UPDATE on a stream.
+func (c *conn) recvStreamCredit(s *stream, increment uint32) error {
+	if err := s.sendWindow.Grant(c.peerInitial, increment); err != nil {
+		return streamError(s.id, frame.FlowControlError, "WINDOW_UPDATE overflows the stream's window (RFC 9113 §6.9.1)")
+	}
+	if s.turn == turnBlocked {
+		s.unschedule()
+		s.schedule()
+	}
+	return nil
+}
+
+// setPeerInitial is a new INITIAL_WINDOW_SIZE of the peer. It moves every stream's window without a visit
+// to any: the windows are relative to it, and blocked streams get a turn all together.
+func (c *conn) setPeerInitial(size int32) {
+	grown := size > c.peerInitial
+	c.peerInitial = size
+	if grown && c.blocked.Len() > 0 {
+		c.ready.Splice(&c.blocked)
+		c.touch()
+	}
+}

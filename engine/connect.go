@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"h2ws/engine/frame"
+	"h2ws/flow"
+	"h2ws/hpack"
+	"h2ws/ws"
+)
+
+var errAnswered = errors.New("the request was answered")
+
+// resetError is the peer's RST_STREAM.
+type resetError struct{ code frame.ErrCode }
+
+func (e *resetError) Error() string { return "RST_STREAM " + e.code.String() }
+
+// newStream registers a stream that the peer has just opened; end says that it has ended its side.
+func (c *conn) newStream(id uint32, kind streamKind, end bool) *stream {
+	s := &stream{
+		conn:       c,
+		id:         id,
+		kind:       kind,
+		recvWindow: flow.NewRecvWindow(c.core.limits.StreamWindow),
+	}
+	if end {
+		s.state = stateHalfClosedRemote
+	}
+	c.streams.insert(s)
+	return s
+}
+
+// recvRequest decides what a well-formed request becomes.
+func (c *conn) recvRequest(id uint32, end bool, r *hpack.Request) error {
+	switch {
+	case r.WebSocket() && end:
+		// RFC 8441 §5.1: the stream is the WebSocket's transport; this one is closed already.
+		c.refuse(id, end, ws.Decision{Status: 400, Reason: "END_STREAM on an opening handshake"})
+	case r.WebSocket():
+		c.openSocket(id, r)
+	case r.Method == "CONNECT":
+		c.refuse(id, end, ws.Decision{Status: 501, Reason: "CONNECT is for :protocol websocket (RFC 8441)"})
+	default:
+		return c.recvPlain(id, end, r)
+	}
+	return nil
+}
+
+// openSocket is the opening handshake (RFC 8441 §5). Nothing of the request is kept.
+func (c *conn) openSocket(id uint32, r *hpack.Request) {
+	k := c.core
+	q := &k.handshake
+	q.Scheme, q.Authority, q.Path, q.Fields, q.RemoteAddr = r.Scheme, r.Authority, r.Path, r.Fields, c.remote
+	d := k.endpoint.Handshake(q)
+	q.Scheme, q.Authority, q.Path, q.Fields = "", "", "", nil
+	if d.Panic != nil {
+		k.stats.Panics++
+		k.log.Error("handshake panicked", "panic", d.Panic, "remote", c.remote, "stack", string(d.Stack))
+	}
+	if d.Status != 200 {
+		c.refuse(id, false, d)
+		return
+	}
+	s := c.newStream(id, streamSocket, false)
+	c.sendHeaders(id, d.Status, d.Fields, false)
+	s.ws.Init(k.endpoint, s, d.Data)
+	k.stats.Sockets++
+	k.stats.SocketsOpened++
+	s.ws.Opened()
+	if c.drain != drainNone {
+		s.closeLocal(ws.CloseGoingAway, drainReason)
+	}
+}
+
+// refuse answers an opening handshake with an error.
+func (c *conn) refuse(id uint32, end bool, d ws.Decision) {
+	c.core.stats.SocketsRefused++
+	c.respond(c.newStream(id, streamResponse, end), d.Status, d.Fields, d.Reason)
+}
+
+// respond answers a request completely: status, a line of text, END_STREAM, and, if the peer has not
+// ended its side, RST_STREAM(NO_ERROR) behind it.
+func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
+	body := fmt.Sprintf("%d %s\n", status, text)
+	s.kind = streamResponse
+	s.request = nil
+	c.sendHeaders(s.id, status, append(fields[:len(fields):len(fields)],
+		ws.Field{Name: "content-type", Value: "text/plain; charset=utf-8"}), false)
+	g := c.core.segments.get()
+	g.kind = segmentBody
+	g.buf = append(g.buf[:0], body...)
+	g.b = g.buf
+	s.queue.push(g)
+	s.end, s.reset = true, true
+	s.schedule()
+	c.startClosing(s)
+}
+
+// sendHeaders writes a response's field block, which is always small enough for one frame.
+func (c *conn) sendHeaders(id uint32, status int, fields []ws.Field, end bool) {
+	at := len(c.control)
+	flags := frame.FlagEndHeaders
+	if end {
+		flags |= frame.FlagEndStream
+	}
+	c.control = frame.AppendHeaders(c.control, id, flags, nil)
+	c.control = hpack.AppendStatus(c.control, status)
+	for _, f := range fields {
+		c.control = hpack.AppendField(c.control, f.Name, f.Value)
+	}
+	frame.PutHeader(c.control[at:], frame.Header{
+		Length:   uint32(len(c.control) - at - frame.HeaderLen),
+		Type:     frame.Headers,
+		Flags:    flags,
+		StreamID: id,
+	})
+	c.touch()
+}

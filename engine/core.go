@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+
+	"h2ws/hpack"
+	"h2ws/ws"
+)
+
+// core is what the connections of one loop share, without the loop's I/O: configuration,
+// scratch memory, the mailbox, and the lists of connections that a turn must come back to.
+// Everything here but the mailbox belongs to the loop's goroutine.
+type core struct {
+	limits   Limits
+	endpoint *ws.Endpoint
+	log      *slog.Logger
+	stats    Stats
+
+	// now is the time of this turn, since an arbitrary start: the one clock below the loop.
+	now time.Duration
+
+	box      mailbox
+	batch    batch
+	next     int // posts of batch that have been delivered
+	borrowed int // segments that point into batch.arena
+
+	dirty    []*conn // have output that has not been offered to the socket
+	leaving  []*conn // are losing their streams, a few a turn
+	draining []*conn // are closing their sockets, a few a turn
+
+	segments  segmentPool
+	receiver  ws.Receiver
+	request   hpack.Request
+	handshake ws.Request
+}
+
+const (
+	// postsTurn is how many posts are delivered between two flushes: enough to fill
+	// a gather, few enough that their segments stay in the processor's cache.
+	postsTurn = 4096
+	// streamsTurn is how many streams of a connection that leaves or drains are visited a turn.
+	streamsTurn = 4096
+)
+
+func newCore(l Limits, e *ws.Endpoint, log *slog.Logger) *core {
+	k := &core{limits: l, endpoint: e, log: log}
+	k.box.size = l.MailboxSize
+	k.box.wake = func() {}
+	return k
+}
+
+// deliver moves up to postsTurn posts to the queues of their streams and reports whether any are left.
+// Once all are delivered and their connections flushed, settle must be called.
+func (k *core) deliver() (more bool) {
+	if k.next == len(k.batch.posts) {
+		k.batch, k.next = k.box.take(k.batch), 0
+		for _, f := range k.batch.calls {
+			f()
+		}
+	}
+	end := min(k.next+postsTurn, len(k.batch.posts))
+	for ; k.next < end; k.next++ {
+		k.deliverPost(&k.batch.posts[k.next])
+	}
+	return end < len(k.batch.posts)
+}
+
+func (k *core) deliverPost(p *post) {
+	s := p.s
+	octets := k.batch.arena[p.off : p.off+p.n : p.off+p.n]
+	switch p.kind {
+	case postMessage:
+		p.seg = s.enqueue(octets, bytesBorrowed)
+	case postPrepared:
+		s.enqueue(p.prepared.Frame(), bytesShared)
+	case postClose:
+		code := ws.CloseCode(octets[0])<<8 | ws.CloseCode(octets[1])
+		s.closeLocal(code, string(octets[2:]))
+	case postSlow:
+		s.closeSlow()
+	}
+}
+
+// settle copies what still points into the batch's arena to memory of its own, so that the arena can
+// be used again: a message that waits for its peer must not pin all that were posted with it.
+func (k *core) settle() {
+	if k.borrowed > 0 {
+		for i := range k.batch.posts {
+			k.own(k.batch.posts[i].seg)
+		}
+	}
+	if k.borrowed != 0 {
+		panic("BUG: segments borrow from an arena about to be reused")
+	}
+}
+
+// own may be given a segment that was recycled since: what it holds now is the same batch's or not borrowed.
+func (k *core) own(g *segment) {
+	if g == nil || g.owner != bytesBorrowed {
+		return
+	}
+	g.buf = append(g.buf[:0], g.b...)
+	g.b = g.buf
+	g.owner = bytesOwned
+	k.borrowed--
+}
+
+// release ends a segment's life.
+func (k *core) release(g *segment) {
+	if g.owner == bytesBorrowed {
+		k.borrowed--
+	}
+	k.segments.put(g)
+}
+
+// sweep goes on with the connections whose streams are being lost or closed
+// and reports whether any is left.
+func (k *core) sweep() (more bool) {
+	k.leaving = keepIf(k.leaving, (*conn).loseStreams)
+	k.draining = keepIf(k.draining, (*conn).closeSockets)
+	return len(k.leaving)+len(k.draining) > 0
+}
+
+// keepIf keeps the connections of which f says that they want another turn.
+func keepIf(list []*conn, f func(*conn) bool) []*conn {
+	kept := list[:0]
+	for _, c := range list {
+		if f(c) {
+			kept = append(kept, c)
+		}
+	}
+	clear(list[len(kept):])
+	return kept
+}

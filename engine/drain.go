@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"errors"
+	"math"
+
+	"h2ws/engine/frame"
+	"h2ws/ws"
+)
+
+// drainState follows the graceful end of a connection (RFC 9113 §6.8): a GOAWAY that takes no stream back,
+// a round trip so that streams opened before the peer saw it are counted, the final GOAWAY.
+type drainState uint8
+
+const (
+	drainNone drainState = iota
+	drainNotified
+	drainFinal
+)
+
+const drainReason = "going away"
+
+var errDrained = errors.New("shutting down")
+
+// startDrain tells the peer to open no more streams and closes every socket with 1001, a few a turn.
+func (c *conn) startDrain() {
+	if c.drain != drainNone || c.state >= connLeaving {
+		return
+	}
+	c.drain = drainNotified
+	c.control = frame.AppendGoAway(c.control, math.MaxInt32, frame.NoError, nil)
+	c.control = frame.AppendPing(c.control, false, drainPing)
+	c.touch()
+	c.cursor = c.streams.size()
+	if !c.drains {
+		c.drains = true
+		c.core.draining = append(c.core.draining, c)
+	}
+	if c.state == connOpening {
+		c.finishDrain() // nothing can be on its way
+	}
+}
+
+// closeSockets closes the next few sockets of a draining connection and reports whether it is to be
+// called again: one that moved in the table is found by the pass that closes none.
+func (c *conn) closeSockets() (more bool) {
+	if c.state >= connLeaving {
+		c.drains = false
+		return false
+	}
+	closed := false
+	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) {
+		if s.kind == streamSocket && !s.shut && !s.end {
+			s.closeLocal(ws.CloseGoingAway, drainReason)
+			closed = true
+		}
+	})
+	if c.cursor == 0 && closed {
+		c.cursor = c.streams.size()
+	}
+	c.drains = c.cursor > 0
+	return c.drains
+}
+
+// finishDrain sends the final GOAWAY, with the highest stream that was served.
+func (c *conn) finishDrain() {
+	c.drain = drainFinal
+	if c.streams.len() == 0 {
+		c.leave(frame.NoError, "", errDrained)
+		return
+	}
+	c.control = frame.AppendGoAway(c.control, c.lastPeerID, frame.NoError, nil)
+	c.touch()
+}
+
+// drained is called when the last stream is gone.
+func (c *conn) drained() {
+	if c.drain == drainFinal {
+		c.leave(frame.NoError, "", errDrained)
+	}
+}
+
+// peerLeaves is the peer's GOAWAY: when its last stream is gone, so is the connection.
+func (c *conn) peerLeaves() {
+	c.drain = drainFinal
+	if c.streams.len() == 0 {
+		c.leave(frame.NoError, "", errDrained)
+	}
+}

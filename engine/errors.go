@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"errors"
+
+	"h2ws/engine/frame"
+)
+
+// Errors of the package. Errors about one WebSocket are in package ws.
+var (
+	// ErrServerClosed is returned by Serve and ListenAndServe after Shutdown or Close.
+	ErrServerClosed = errors.New("engine: server closed")
+
+	// ErrUnsupported is returned by Serve and ListenAndServe on systems without epoll.
+	ErrUnsupported = errors.New("engine: serving needs Linux (epoll)")
+
+	// ErrListener is returned by Serve for a listener that has no socket of its own to accept from:
+	// the loops read descriptors, not net.Conns, so wrappers and in-memory listeners can't be served.
+	ErrListener = errors.New("engine: listener must be a *net.TCPListener or *net.UnixListener")
+
+	// ErrMailboxFull is returned by Send and SendPrepared when Limits.MailboxSize octets
+	// wait to be taken by the socket's loop. The message was not accepted; trying later may succeed.
+	ErrMailboxFull = errors.New("engine: mailbox full")
+)
+
+// connError is a connection error (RFC 9113 §5.4.1): GOAWAY with code, then the connection ends.
+func connError(code frame.ErrCode, text string) error {
+	return &frame.Error{Code: code, Text: text}
+}
+
+// streamError is a stream error (RFC 9113 §5.4.2): RST_STREAM with code; other streams live on.
+func streamError(id uint32, code frame.ErrCode, text string) error {
+	return &frame.Error{Code: code, StreamID: id, Text: text}
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"math"
+	"time"
+
+	"h2ws/flow"
+	"h2ws/hpack"
+)
+
+// Limits bounds what peers and callers can make a Server hold or wait for.
+// The zero value of each field means its default. A negative duration switches that deadline off.
+type Limits struct {
+	// MaxConcurrentStreams is the setting of that name: the open streams of one connection.
+	// A stream above it gets REFUSED_STREAM. Default 1000; trunks from a gateway want up to 1<<20.
+	MaxConcurrentStreams uint32
+
+	// StreamWindow is our INITIAL_WINDOW_SIZE, in octets. Default and least 65,535: before its first
+	// SETTINGS is acknowledged a peer may send that much in any case.
+	StreamWindow int32
+	// ConnWindow is the receive window of a whole connection, in octets. Default and least 1 MiB.
+	// Received octets are consumed at once, so it bounds what is in flight and no memory.
+	ConnWindow int32
+
+	// MessageSize is the largest message accepted, in octets; above it the socket closes
+	// with 1009 before anything is allocated. Default 64 KiB.
+	MessageSize int
+	// AssemblySize bounds the buffers of all incomplete messages of one connection, in octets;
+	// the socket that crosses it closes with 1013. Default 64 MiB.
+	AssemblySize int
+
+	// QueueSize and QueueMessages bound what one socket has accepted from Send and not yet framed.
+	// A Send that finds its queue at the limit fails with ws.ErrSlow, and the socket closes
+	// with 1008. Defaults 64 KiB and 256. One message may overshoot QueueSize.
+	QueueSize     int
+	QueueMessages int
+	// MailboxSize bounds the octets posted to one loop and not yet taken by it. Default 64 MiB.
+	MailboxSize int
+	// ControlSize bounds the control frames waiting on one connection, in octets: above it the
+	// connection is not read until they drain. Default 64 KiB.
+	ControlSize int
+
+	// HeaderBlockSize and Continuations bound one field block before it is decoded: its octets
+	// and CONTINUATION frames. Above: ENHANCE_YOUR_CALM. Defaults 32 KiB and 8.
+	HeaderBlockSize int
+	Continuations   int
+	// Header bounds the decoded field block: 431 at the soft limits, ENHANCE_YOUR_CALM at the hard.
+	Header hpack.Limits
+	// RequestBody is how much of the body of a request that is no WebSocket is read before it is
+	// answered all the same. Default 16 KiB.
+	RequestBody int64
+
+	// PrefaceTimeout is how long a new connection may take until its first SETTINGS. Default 5 s.
+	PrefaceTimeout time.Duration
+	// SettingsTimeout is how long our SETTINGS may stay unacknowledged. Default 10 s.
+	SettingsTimeout time.Duration
+	// HeaderTimeout is how long a field block may stay incomplete. Default 10 s.
+	HeaderTimeout time.Duration
+	// CloseTimeout is how long a stream may take to answer a Close frame, and after END_STREAM
+	// to end its side too; then it is reset. Default 5 s.
+	CloseTimeout time.Duration
+	// PingInterval is the silence after which a connection is sent a PING, and PingTimeout the
+	// time it has to say anything. Defaults 30 s and 10 s.
+	PingInterval time.Duration
+	PingTimeout  time.Duration
+	// IdleTimeout ends a connection that has had no stream for so long. Default 3 min.
+	IdleTimeout time.Duration
+	// WriteTimeout ends a connection that accepts no octet of waiting output for so long. Default 30 s.
+	WriteTimeout time.Duration
+}
+
+const (
+	// lingerTimeout is how long a connection is read, and what it sends discarded, after GOAWAY
+	// with an error: closing at once would turn unread octets into a TCP reset that may
+	// overtake the GOAWAY.
+	lingerTimeout = time.Second
+
+	never = time.Duration(math.MaxInt64)
+)
+
+// withDefaults returns l with every zero replaced and every value within its bounds.
+func (l Limits) withDefaults() Limits {
+	def(&l.MaxConcurrentStreams, 1000)
+	def(&l.StreamWindow, flow.InitialSize)
+	l.StreamWindow = max(l.StreamWindow, flow.InitialSize)
+	def(&l.ConnWindow, 1<<20)
+	l.ConnWindow = max(l.ConnWindow, 1<<20)
+	def(&l.MessageSize, 64<<10)
+	def(&l.AssemblySize, 64<<20)
+	def(&l.QueueSize, 64<<10)
+	def(&l.QueueMessages, 256)
+	def(&l.MailboxSize, 64<<20)
+	l.MailboxSize = min(l.MailboxSize, mailboxSizeMax)
+	def(&l.ControlSize, 64<<10)
+	def(&l.HeaderBlockSize, 32<<10)
+	def(&l.Continuations, 8)
+	def(&l.Header.ListSize, 16<<10) // announced as MAX_HEADER_LIST_SIZE
+	def(&l.RequestBody, 16<<10)
+	defTimeout(&l.PrefaceTimeout, 5*time.Second)
+	defTimeout(&l.SettingsTimeout, 10*time.Second)
+	defTimeout(&l.HeaderTimeout, 10*time.Second)
+	defTimeout(&l.CloseTimeout, 5*time.Second)
+	defTimeout(&l.PingInterval, 30*time.Second)
+	defTimeout(&l.PingTimeout, 10*time.Second)
+	defTimeout(&l.IdleTimeout, 3*time.Minute)
+	defTimeout(&l.WriteTimeout, 30*time.Second)
+	return l
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func defTimeout(v *time.Duration, d time.Duration) {
+	def(v, d)
+	if *v < 0 {
+		*v = never
+	}
+}
+
+// after is now+d, or never.
+func after(now, d time.Duration) time.Duration {
+	if d == never {
+		return never
+	}
+	return now + d
+}

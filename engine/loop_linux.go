@@ -1,0 +1,398 @@
+package engine
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"h2ws/ws"
+)
+
+// loop serves a share of the connections from one goroutine. A turn is: wait, read what is
+// readable, deliver what was posted, flush what is dirty, look at the time. Callbacks run in
+// reading; nothing is written there.
+type loop struct {
+	core   *core
+	poller *poller
+	start  time.Time
+	conns  []*conn // by index; nil: free
+	free   []int
+	open   int // connections in conns
+	timers timers
+
+	reading []*conn // may have something to be read
+	buf     []byte  // what one read may return
+	gather  *gather
+	vectors [][]byte
+	iov     []unix.Iovec
+	spare   []*conn // memory for core.dirty
+
+	stop stopState
+	load atomic.Int64 // connections assigned to it, for the acceptor
+	done chan struct{}
+
+	mu       sync.Mutex
+	snapshot Stats // core.stats as of the last turn
+}
+
+// stopState is how far the loop is on its way to its end.
+type stopState uint8
+
+const (
+	stopNot stopState = iota
+	stopDrain
+	stopNow
+)
+
+// readSize is what one read takes: above 64 KiB the system call no longer counts.
+const readSize = 64 << 10
+
+// gathersTurn is how many gathers one connection may write before the others have their turn.
+const gathersTurn = 4
+
+func startLoop(limits Limits, e *ws.Endpoint, log *slog.Logger) (*loop, error) {
+	p, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{
+		core:   newCore(limits, e, log),
+		poller: p,
+		start:  time.Now(),
+		buf:    make([]byte, readSize),
+		gather: newGather(),
+		iov:    make([]unix.Iovec, 0, iovMax),
+		done:   make(chan struct{}),
+	}
+	l.core.box.wake = p.wake
+	go l.run()
+	return l, nil
+}
+
+func (l *loop) run() {
+	defer close(l.done)
+	defer l.poller.close()
+	for l.stop == stopNot || l.open > 0 || len(l.core.leaving) > 0 {
+		l.turn()
+	}
+	for _, f := range l.core.box.shut() {
+		f()
+	}
+	l.publish()
+}
+
+func (l *loop) turn() {
+	k := l.core
+	events := l.poller.wait(l.patience())
+	k.box.awake()
+	k.now = time.Since(l.start)
+	for i := range events {
+		l.mark(&events[i])
+	}
+	l.readAll()
+	for more := true; more; {
+		more = k.deliver()
+		l.flushAll()
+	}
+	k.settle()
+	k.sweep()
+	l.expire()
+	l.flushAll()
+	l.publish()
+}
+
+// patience is how long the next wait may take.
+func (l *loop) patience() time.Duration {
+	k := l.core
+	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.draining) > 0 || !k.box.sleep() {
+		return 0
+	}
+	if l.timers.next() == never {
+		return never
+	}
+	return max(0, l.timers.next()-time.Since(l.start))
+}
+
+// mark notes what an event says of its connection.
+func (l *loop) mark(e *unix.EpollEvent) {
+	if e.Fd == wakeupIndex {
+		l.poller.drainWakeup()
+		return
+	}
+	c := l.conns[e.Fd]
+	if c == nil {
+		return
+	}
+	if e.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.wire.readable = true
+		c.wire.hangup = c.wire.hangup || e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+		l.wantRead(c)
+	}
+	if e.Events&unix.EPOLLOUT != 0 && !c.wire.writable {
+		c.wire.writable = true
+		c.touch()
+	}
+}
+
+func (l *loop) wantRead(c *conn) {
+	if !c.wire.reading {
+		c.wire.reading = true
+		l.reading = append(l.reading, c)
+	}
+}
+
+// readAll reads once from each connection that may have something, and keeps those that may have more.
+func (l *loop) readAll() {
+	kept := l.reading[:0]
+	for _, c := range l.reading {
+		l.readConn(c)
+		l.follow(c)
+		c.wire.paused = len(c.control) > l.core.limits.ControlSize
+		c.wire.reading = c.wire.readable && !c.wire.paused && c.state != connLost
+		if c.wire.reading {
+			kept = append(kept, c)
+		}
+	}
+	clear(l.reading[len(kept):])
+	l.reading = kept
+}
+
+func (l *loop) readConn(c *conn) {
+	if c.state == connLost {
+		return
+	}
+	n, err := read(c.wire.fd, l.buf)
+	switch {
+	case err == unix.EAGAIN:
+		c.wire.readable = false
+	case err != nil:
+		l.lose(c, err)
+	case n == 0:
+		l.lose(c, io.EOF)
+	default:
+		// A short read has emptied the socket, and the next octet makes a new event; but
+		// the end of the stream is no octet.
+		c.wire.readable = n == len(l.buf) || c.wire.hangup
+		c.recv(l.buf[:n])
+	}
+}
+
+// flushAll offers the output of all dirty connections to their sockets.
+func (l *loop) flushAll() {
+	k := l.core
+	dirty := k.dirty
+	k.dirty = l.spare[:0]
+	for _, c := range dirty {
+		c.dirty = false
+		if l.flush(c) {
+			c.touch()
+		}
+		l.follow(c)
+		if c.wire.paused && len(c.control) <= k.limits.ControlSize {
+			c.wire.paused = false
+			l.wantRead(c)
+		}
+	}
+	clear(dirty)
+	l.spare = dirty[:0]
+}
+
+// flush writes until the socket is full or nothing is left, but no longer than a turn. It
+// reports whether more could be written at once.
+func (l *loop) flush(c *conn) (more bool) {
+	for range gathersTurn {
+		if c.state == connLost || !c.wire.writable || !l.writeRest(c) {
+			return false
+		}
+		l.gather.reset(c.burst)
+		more = c.pull(l.gather)
+		if l.gather.size == 0 {
+			break
+		}
+		l.write(c)
+	}
+	if !more {
+		l.shutdown(c)
+	}
+	return more && c.wire.writable
+}
+
+// writeRest writes what an earlier write left and reports whether the socket took all of it.
+func (l *loop) writeRest(c *conn) bool {
+	for len(c.wire.rest) > 0 {
+		n, err := write(c.wire.fd, c.wire.rest)
+		if !l.wrote(c, n, err) {
+			return false
+		}
+		c.wire.rest = c.wire.rest[n:]
+	}
+	c.wire.rest = nil
+	c.stallBy = never
+	return true
+}
+
+// write offers the gather to the socket. What it does not take is copied: it stays in order and before
+// anything framed later, and the connection frames nothing more until it is gone.
+func (l *loop) write(c *conn) {
+	sent := 0
+	for sent < l.gather.size {
+		l.vectors = l.gather.vectors(l.vectors[:0], sent)
+		n, err := writev(c.wire.fd, l.vectors, l.iov)
+		if !l.wrote(c, n, err) {
+			break
+		}
+		sent += n
+	}
+	if c.state == connLost {
+		return
+	}
+	if sent == l.gather.size {
+		c.burst = min(2*c.burst, gatherSize)
+		return
+	}
+	c.burst = gatherSizeMin
+	c.wire.rest = make([]byte, 0, l.gather.size-sent)
+	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
+		c.wire.rest = append(c.wire.rest, v...)
+	}
+}
+
+// wrote accounts for one write and reports whether another may follow.
+func (l *loop) wrote(c *conn, n int, err error) bool {
+	if err == unix.EAGAIN {
+		c.wire.writable = false
+		if c.stallBy == never {
+			c.stallBy = after(l.core.now, l.core.limits.WriteTimeout)
+		}
+		return false
+	}
+	if err != nil {
+		l.lose(c, err)
+		return false
+	}
+	l.core.stats.OctetsSent += uint64(n)
+	c.stallBy = never
+	return true
+}
+
+// shutdown closes our side of a connection that has said its last, once all of it is written.
+func (l *loop) shutdown(c *conn) {
+	if c.state == connLeaving && !c.wire.shut && len(c.control) == 0 && len(c.wire.rest) == 0 {
+		c.wire.shut = true
+		unix.Shutdown(c.wire.fd, unix.SHUT_WR)
+	}
+}
+
+// expire calls every connection whose deadline has come.
+func (l *loop) expire() {
+	for c := l.timers.due(l.core.now); c != nil; c = l.timers.due(l.core.now) {
+		c.expire()
+		l.follow(c)
+	}
+	// What was lost in sweep or by a deadline goes now.
+	for _, c := range l.core.leaving {
+		l.follow(c)
+	}
+}
+
+// follow draws the consequences of whatever happened to c.
+func (l *loop) follow(c *conn) {
+	if c.wire.index < 0 {
+		return
+	}
+	if c.state == connLost {
+		l.remove(c)
+		return
+	}
+	l.timers.arm(c, c.deadline())
+}
+
+func (l *loop) lose(c *conn, err error) {
+	c.lose(err)
+	l.follow(c)
+}
+
+// adopt takes over a connected socket.
+func (l *loop) adopt(fd int, remote netip.AddrPort) {
+	c := newConn(l.core, remote)
+	c.wire = wire{fd: fd, index: l.place(c), timer: never, writable: true}
+	l.open++
+	if l.stop != stopNot {
+		l.lose(c, net.ErrClosed)
+		return
+	}
+	if err := l.poller.add(fd, c.wire.index); err != nil {
+		l.core.log.Error("connection not watched", "remote", remote, "error", err)
+		l.lose(c, err)
+		return
+	}
+	l.follow(c)
+}
+
+func (l *loop) place(c *conn) (index int) {
+	if n := len(l.free); n > 0 {
+		index, l.free = l.free[n-1], l.free[:n-1]
+		l.conns[index] = c
+		return index
+	}
+	l.conns = append(l.conns, c)
+	return len(l.conns) - 1
+}
+
+// remove closes the socket of a lost connection. Its streams may take some turns to hear of it.
+func (l *loop) remove(c *conn) {
+	l.timers.disarm(c)
+	unix.Close(c.wire.fd)
+	l.conns[c.wire.index] = nil
+	l.free = append(l.free, c.wire.index)
+	c.wire.index = -1
+	c.wire.rest = nil
+	c.control = nil
+	l.open--
+	l.core.stats.Connections--
+	l.load.Add(-1)
+}
+
+// assign hands a connected socket to the loop. Any goroutine.
+func (l *loop) assign(fd int, remote netip.AddrPort) {
+	l.load.Add(1)
+	if !l.core.box.call(func() { l.adopt(fd, remote) }) {
+		unix.Close(fd)
+	}
+}
+
+// end asks the loop to end: after a drain, or at once. Any goroutine.
+func (l *loop) end(how stopState) {
+	l.core.box.call(func() {
+		l.stop = max(l.stop, how)
+		for _, c := range l.conns {
+			if c == nil {
+				continue
+			}
+			if how == stopDrain {
+				c.startDrain()
+			} else {
+				l.lose(c, net.ErrClosed)
+			}
+		}
+	})
+}
+
+// publish makes the turn's figures visible to Stats.
+func (l *loop) publish() {
+	l.mu.Lock()
+	l.snapshot = l.core.stats
+	l.mu.Unlock()
+}
+
+func (l *loop) stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.snapshot
+}

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"math"
+	"sync"
+
+	"h2ws/ws"
+)
+
+// mailbox is how any goroutine reaches a loop: posts are appended under a lock held for
+// a few instructions, and the loop takes all of them at once.
+//
+// 0 <= len(arena) <= size < 2^32, so offsets fit 32 bits.
+type mailbox struct {
+	mu     sync.Mutex
+	posts  []post
+	arena  []byte // framed messages and close payloads, back to back
+	calls  []func()
+	asleep bool // the loop waits, or is about to, and must be woken
+	ended  bool // there is no loop any more
+	size   int  // most octets in arena
+	wake   func()
+}
+
+const mailboxSizeMax = math.MaxUint32 / 2
+
+// post is one thing a stream's loop has been asked to do.
+type post struct {
+	s        *stream
+	prepared *ws.Prepared // postPrepared only
+	off, n   uint32       // the octets in the arena, else
+	kind     postKind
+	seg      *segment // set by the loop, see core.own
+}
+
+type postKind uint8
+
+const (
+	postMessage  postKind = iota // framed octets
+	postPrepared                 // a shared message
+	postClose                    // the payload of a Close frame
+	postSlow                     // the queue was found full
+)
+
+// arenaKeep is the largest arena, and postsKeep the longest list of posts, that is used again: what a
+// burst made larger is given back.
+const (
+	arenaKeep = 1 << 20
+	postsKeep = 1 << 15
+)
+
+// message frames and copies p. It reports false when the mailbox is full.
+func (b *mailbox) message(s *stream, t ws.MessageType, p []byte) bool {
+	b.mu.Lock()
+	off := len(b.arena)
+	if off+ws.HeaderLen(len(p))+len(p) > b.size && off > 0 {
+		b.mu.Unlock()
+		return false
+	}
+	b.arena = append(ws.AppendHeader(b.arena, true, ws.Opcode(t), len(p)), p...)
+	b.append(post{s: s, kind: postMessage, off: uint32(off), n: uint32(len(b.arena) - off)})
+	return true
+}
+
+func (b *mailbox) prepared(s *stream, p *ws.Prepared) {
+	b.mu.Lock()
+	b.append(post{s: s, kind: postPrepared, prepared: p})
+}
+
+func (b *mailbox) close(s *stream, code ws.CloseCode, reason string) {
+	b.mu.Lock()
+	off := len(b.arena)
+	b.arena = append(b.arena, byte(code>>8), byte(code))
+	b.arena = append(b.arena, reason...)
+	b.append(post{s: s, kind: postClose, off: uint32(off), n: uint32(len(b.arena) - off)})
+}
+
+func (b *mailbox) slow(s *stream) {
+	b.mu.Lock()
+	b.append(post{s: s, kind: postSlow})
+}
+
+// append finishes a post begun under the lock.
+func (b *mailbox) append(p post) {
+	if b.ended {
+		b.arena = nil
+	} else {
+		b.posts = append(b.posts, p)
+	}
+	b.unlockAndWake()
+}
+
+// call asks the loop to run f before its next posts. It reports false when the loop has ended.
+func (b *mailbox) call(f func()) bool {
+	b.mu.Lock()
+	if b.ended {
+		b.mu.Unlock()
+		return false
+	}
+	b.calls = append(b.calls, f)
+	b.unlockAndWake()
+	return true
+}
+
+// shut ends the mailbox with its loop: posts, all to sockets that are closed, are dropped from now
+// on. It returns the calls that came too late for a turn.
+func (b *mailbox) shut() []func() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	b.posts, b.arena = nil, nil
+	return b.calls
+}
+
+func (b *mailbox) unlockAndWake() {
+	wake := b.asleep
+	b.asleep = false
+	b.mu.Unlock()
+	if wake {
+		b.wake()
+	}
+}
+
+// sleep reports whether the loop may wait: nothing is posted, and who posts from now on wakes it.
+func (b *mailbox) sleep() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asleep = len(b.posts) == 0 && len(b.calls) == 0
+	return b.asleep
+}
+
+// awake says that the loop runs and looks here before it sleeps again.
+func (b *mailbox) awake() {
+	b.mu.Lock()
+	b.asleep = false
+	b.mu.Unlock()
+}
+
+// batch is what the loop took from its mailbox in one go.
+type batch struct {
+	posts []post
+	arena []byte
+	calls []func()
+}
+
+// take exchanges the mailbox's content for the memory of an earlier batch.
+func (b *mailbox) take(old batch) batch {
+	clear(old.posts)
+	clear(old.calls)
+	if cap(old.arena) > arenaKeep {
+		old.arena = nil
+	}
+	if cap(old.posts) > postsKeep {
+		old.posts = nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := batch{b.posts, b.arena, b.calls}
+	b.posts, b.arena, b.calls = old.posts[:0], old.arena[:0], old.calls[:0]
+	return taken
+}

@@ -1,0 +1,123 @@
+package engine
+
+// segment is one WebSocket frame, or the body of a short response, in a stream's queue. Segments
+// are recycled by the core they belong to.
+type segment struct {
+	next  *segment
+	b     []byte // what is left to be sent
+	buf   []byte // memory of the segment's own, for b if bytesOwned
+	size  uint32 // octets counted against the queue; 0: not counted
+	kind  segmentKind
+	owner byteOwner
+	begun bool // part of it has been framed: it must be finished
+}
+
+type segmentKind uint8
+
+const (
+	segmentMessage segmentKind = iota
+	segmentPong
+	segmentClose
+	segmentBody
+)
+
+// byteOwner says whose a segment's octets are.
+type byteOwner uint8
+
+const (
+	bytesOwned    byteOwner = iota // the segment's alone
+	bytesShared                    // a ws.Prepared's, immutable
+	bytesBorrowed                  // the current batch's arena: see core.own
+)
+
+// queue is a stream's segments in the order of sending: a circle held by its last.
+type queue struct{ last *segment }
+
+func (q *queue) empty() bool { return q.last == nil }
+
+func (q *queue) first() *segment {
+	if q.last == nil {
+		return nil
+	}
+	return q.last.next
+}
+
+func (q *queue) push(g *segment) {
+	if q.last == nil {
+		g.next = g
+	} else {
+		g.next, q.last.next = q.last.next, g
+	}
+	q.last = g
+}
+
+// pushAhead puts g before everything that has not begun.
+func (q *queue) pushAhead(g *segment) {
+	first := q.first()
+	if first == nil || first == q.last && first.begun {
+		q.push(g)
+		return
+	}
+	after := q.last
+	if first.begun {
+		after = first
+	}
+	g.next, after.next = after.next, g
+}
+
+func (q *queue) pop() *segment {
+	first := q.last.next
+	if first == q.last {
+		q.last = nil
+	} else {
+		q.last.next = first.next
+	}
+	first.next = nil
+	return first
+}
+
+// pong is the pong that waits and has not begun, or nil. It can only be first or second.
+func (q *queue) pong() *segment {
+	first := q.first()
+	if first == nil {
+		return nil
+	}
+	for _, g := range [2]*segment{first, first.next} {
+		if g.kind == segmentPong && !g.begun {
+			return g
+		}
+	}
+	return nil
+}
+
+// segmentPool recycles segments. It keeps at most segmentsKeep: the rest is garbage.
+type segmentPool struct {
+	free *segment
+	n    int
+}
+
+const segmentsKeep = 1 << 14
+
+// segmentBufKeep is the largest buffer that is recycled with its segment: any control frame fits.
+const segmentBufKeep = 256
+
+func (p *segmentPool) get() *segment {
+	g := p.free
+	if g == nil {
+		return new(segment)
+	}
+	p.free, g.next = g.next, nil
+	p.n--
+	return g
+}
+
+func (p *segmentPool) put(g *segment) {
+	*g = segment{buf: g.buf[:0]}
+	if cap(g.buf) > segmentBufKeep {
+		g.buf = nil
+	}
+	if p.n < segmentsKeep {
+		g.next, p.free = p.free, g
+		p.n++
+	}
+}

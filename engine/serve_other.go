@@ -1,0 +1,34 @@
+//go:build !linux
+
+package engine
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+
+	"h2ws/ws"
+)
+
+// loop does not exist on this system: everything without I/O works, serving does not.
+type loop struct {
+	load atomic.Int64
+	done chan struct{}
+}
+
+type stopState uint8
+
+const (
+	stopDrain stopState = iota
+	stopNow
+)
+
+func startLoop(Limits, *ws.Endpoint, *slog.Logger) (*loop, error) { return nil, ErrUnsupported }
+
+func (l *loop) assign(int, netip.AddrPort) {}
+func (l *loop) end(stopState)              {}
+func (l *loop) stats() Stats               { return Stats{} }
+
+func accept(int) (int, netip.AddrPort, error) { return -1, netip.AddrPort{}, ErrUnsupported }
+func wouldBlock(error) bool                   { return false }
+func acceptMayRecover(error) bool             { return false }

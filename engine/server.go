@@ -1,0 +1,270 @@
+// Package engine serves WebSockets over HTTP/2 (RFC 8441) from event loops: one goroutine per loop,
+// none per connection or socket.
+//
+// A [Server] with a [ws.Handler] is all that is needed; see [ListenAndServe]. Callbacks run on the
+// loop of their connection and must not block it.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"h2ws/ws"
+)
+
+// Server serves WebSockets over cleartext HTTP/2 with prior knowledge (RFC 9113 §3.3).
+// Its zero value, with a Handler, is ready for ListenAndServe. Fields must not change once it serves.
+type Server struct {
+	// Addr is the TCP address for ListenAndServe, "host:port"; ":8080" if empty.
+	Addr string
+	// Handler gets the sockets. It must not be nil.
+	Handler ws.Handler
+	// Loops is the number of event loops; 0 means GOMAXPROCS.
+	Loops int
+	// Limits bounds what peers can make the server hold or wait for.
+	Limits Limits
+	// Logger gets connection errors and panics; slog.Default() if nil.
+	Logger *slog.Logger
+
+	mu           sync.Mutex
+	state        serverState
+	loops        []*loop
+	listeners    map[net.Listener]struct{}
+	closed       chan struct{} // closed when the server begins to end
+	acceptErrors atomic.Uint64
+}
+
+type serverState uint8
+
+const (
+	serverNew serverState = iota
+	serverServing
+	serverClosed
+)
+
+// ListenAndServe serves h on the TCP address addr, in cleartext with prior knowledge. It returns only
+// on an error, never nil.
+func ListenAndServe(addr string, h ws.Handler) error {
+	return (&Server{Addr: addr, Handler: h}).ListenAndServe()
+}
+
+// ListenAndServe listens on s.Addr and serves. It returns ErrServerClosed after Shutdown or Close,
+// and never nil.
+func (s *Server) ListenAndServe() error {
+	addr := s.Addr
+	if addr == "" {
+		addr = ":8080"
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// Serve accepts connections from l, a *net.TCPListener or *net.UnixListener, until Shutdown or Close,
+// and then returns ErrServerClosed. It closes l in any case. It may be called for several listeners.
+// When descriptors run out it pauses and goes on as they are freed.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	socket, ok := l.(syscall.Conn)
+	if !ok {
+		return ErrListener
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	if err := s.begin(l); err != nil {
+		return err
+	}
+	defer s.forget(l)
+	return s.acceptAll(raw)
+}
+
+// begin starts the loops, once, and registers l.
+func (s *Server) begin(l net.Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == serverClosed {
+		return ErrServerClosed
+	}
+	if s.state == serverNew {
+		if err := s.startLoops(); err != nil {
+			return err
+		}
+		s.listeners = make(map[net.Listener]struct{})
+		s.closed = make(chan struct{})
+		s.state = serverServing
+	}
+	s.listeners[l] = struct{}{}
+	return nil
+}
+
+func (s *Server) startLoops() error {
+	if s.Handler == nil {
+		return errors.New("engine: Server.Handler is nil")
+	}
+	limits := s.Limits.withDefaults()
+	endpoint := ws.NewEndpoint(s.Handler, ws.EndpointOptions{MessageBytesMax: limits.MessageSize})
+	log := s.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	n := s.Loops
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for range n {
+		l, err := startLoop(limits, endpoint, log)
+		if err != nil {
+			s.endLoops(stopNow)
+			s.loops = nil
+			return err
+		}
+		s.loops = append(s.loops, l)
+	}
+	return nil
+}
+
+func (s *Server) forget(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+// Pauses of accepting after an error, doubled each time.
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+func (s *Server) acceptAll(raw syscall.RawConn) error {
+	pause := acceptPauseMin
+	for {
+		err := s.acceptSome(raw)
+		if s.isClosed() {
+			return ErrServerClosed
+		}
+		if err == nil {
+			pause = acceptPauseMin
+			continue
+		}
+		if !acceptMayRecover(err) {
+			return fmt.Errorf("engine: accept: %w", err)
+		}
+		s.acceptErrors.Add(1)
+		s.logger().Warn("accepting pauses", "error", err, "pause", pause)
+		select {
+		case <-time.After(pause):
+		case <-s.closed:
+			return ErrServerClosed
+		}
+		pause = min(2*pause, acceptPauseMax)
+	}
+}
+
+// acceptSome waits for connections and hands them to the loops until there are no more.
+func (s *Server) acceptSome(raw syscall.RawConn) error {
+	var acceptErr error
+	err := raw.Read(func(fd uintptr) bool {
+		conn, remote, err := accept(int(fd))
+		if wouldBlock(err) {
+			return false
+		}
+		if acceptErr = err; err == nil {
+			s.leastLoaded().assign(conn, remote)
+		}
+		return true
+	})
+	return errors.Join(acceptErr, err)
+}
+
+// leastLoaded is the loop with the fewest connections.
+func (s *Server) leastLoaded() *loop {
+	least := s.loops[0]
+	for _, l := range s.loops[1:] {
+		if l.load.Load() < least.load.Load() {
+			least = l
+		}
+	}
+	return least
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == serverClosed
+}
+
+// Shutdown ends the server gracefully: it stops accepting, says GOAWAY on every connection, closes every
+// socket with 1001 behind what was sent to it, and waits for the peers to answer. When ctx
+// ends first, what is left is closed as by Close and ctx's error returned. Do not call it from a callback.
+func (s *Server) Shutdown(ctx context.Context) error {
+	loops := s.endAll(stopDrain)
+	for _, l := range loops {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), s.Close())
+		}
+	}
+	return nil
+}
+
+// Close ends the server at once: listeners and connections are closed, and every open
+// socket has its OnClose before Close returns. Do not call it from a callback.
+func (s *Server) Close() error {
+	for _, l := range s.endAll(stopNow) {
+		<-l.done
+	}
+	return nil
+}
+
+// endAll closes the listeners and asks the loops to end.
+func (s *Server) endAll(how stopState) []*loop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == serverServing {
+		close(s.closed)
+	}
+	s.state = serverClosed
+	for l := range s.listeners {
+		l.Close()
+	}
+	s.endLoops(how)
+	return s.loops
+}
+
+func (s *Server) endLoops(how stopState) {
+	for _, l := range s.loops {
+		l.end(how)
+	}
+}
+
+// Stats returns the server's counters, a few milliseconds old at most while it is busy. Any goroutine.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := Stats{AcceptErrors: s.acceptErrors.Load()}
+	for _, l := range s.loops {
+		stats := l.stats()
+		total.add(&stats)
+	}
+	return total
+}

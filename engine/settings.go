@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"h2ws/engine/frame"
+	"h2ws/flow"
+)
+
+// settingsState follows our one SETTINGS frame (RFC 9113 §6.5.3).
+type settingsState uint8
+
+const (
+	settingsWaitingACK settingsState = iota
+	settingsSynced
+)
+
+// sendSettings writes our SETTINGS, the first frame of the connection (RFC 9113 §3.4). They never
+// change: clients must not see ENABLE_CONNECT_PROTOCOL taken back (RFC 8441 §3).
+func (c *conn) sendSettings() {
+	l := &c.core.limits
+	settings := []frame.Setting{
+		{ID: frame.EnableConnectProtocol, Value: 1},
+		{ID: frame.MaxConcurrentStreams, Value: l.MaxConcurrentStreams},
+		{ID: frame.MaxHeaderListSize, Value: l.Header.ListSize},
+		{ID: frame.NoRFC7540Priorities, Value: 1},
+	}
+	if l.StreamWindow != flow.InitialSize {
+		settings = append(settings, frame.Setting{ID: frame.InitialWindowSize, Value: uint32(l.StreamWindow)})
+	}
+	c.control = frame.AppendSettings(c.control, settings...)
+	c.control = frame.AppendWindowUpdate(c.control, 0, uint32(l.ConnWindow-flow.InitialSize))
+	c.touch()
+}
+
+func (c *conn) recvSettings(h frame.Header, p []byte) error {
+	if h.Flags.Has(frame.FlagAck) {
+		c.settings = settingsSynced
+		c.settingsBy = never
+		return nil
+	}
+	for len(p) > 0 {
+		var s frame.Setting
+		s, p = frame.ParseSetting(p)
+		if err := c.recvSetting(s); err != nil {
+			return err
+		}
+	}
+	if c.state == connOpening {
+		c.state = connOpen
+		c.prefaceBy = never
+	}
+	c.control = frame.AppendSettingsAck(c.control)
+	c.touch()
+	return nil
+}
+
+// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). Those without a case
+// bind us to nothing: our responses use no dynamic table, exceed no header list size and no
+// frame of ours is larger than every peer must take; unknown ones "MUST be ignored" (§6.5.2).
+func (c *conn) recvSetting(s frame.Setting) error {
+	switch s.ID {
+	case frame.EnablePush:
+		if s.Value > 1 {
+			return connError(frame.ProtocolError, "ENABLE_PUSH is 0 or 1 (RFC 9113 §6.5.2)")
+		}
+	case frame.InitialWindowSize:
+		if s.Value > flow.MaxSize {
+			return connError(frame.FlowControlError, "INITIAL_WINDOW_SIZE above 2^31-1 (RFC 9113 §6.5.2)")
+		}
+		c.setPeerInitial(int32(s.Value))
+	case frame.MaxFrameSize:
+		if s.Value < frame.MaxPayloadMin || s.Value > frame.MaxPayloadMax {
+			return connError(frame.ProtocolError, "MAX_FRAME_SIZE outside 2^14..2^24-1 (RFC 9113 §6.5.2)")
+		}
+	case frame.EnableConnectProtocol:
+		if s.Value > 1 {
+			return connError(frame.ProtocolError, "ENABLE_CONNECT_PROTOCOL is 0 or 1 (RFC 8441 §3)")
+		}
+	}
+	return nil
+}

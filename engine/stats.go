@@ -1,0 +1,62 @@
+package engine
+
+import "h2ws/engine/frame"
+
+// Stats counts what a Server, or one of its loops, has done since it began. Every drop and every
+// refusal is in one of them.
+type Stats struct {
+	Connections         int64  // open now
+	ConnectionsAccepted uint64 // since the start
+	ConnectionsStalled  uint64 // given up: no output accepted for Limits.WriteTimeout
+	AcceptErrors        uint64 // failures to accept a connection, as when descriptors run out
+
+	Sockets        int64  // open WebSockets now
+	SocketsOpened  uint64 // opening handshakes accepted
+	SocketsRefused uint64 // opening handshakes answered with an error
+	SocketsSlow    uint64 // closed because the peer did not keep up: Limits.QueueSize, QueueMessages
+	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
+	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404
+
+	FramesReceived    uint64 // HTTP/2 frames
+	FramesSent        uint64 // DATA frames
+	OctetsReceived    uint64
+	OctetsSent        uint64
+	MessagesSent      uint64 // messages from Send and SendPrepared, framed whole
+	MessageOctetsSent uint64 // their octets, RFC 6455 headers included
+	MessagesDiscarded uint64 // accepted by Send, and not sent because the socket ended first
+
+	ResetsReceived uint64 // RST_STREAM
+	ResetsSent     uint64 // RST_STREAM, stream errors included
+	Panics         uint64 // callbacks that panicked
+
+	// ConnectionErrors counts the connections that the peer's errors ended, by error code
+	// (RFC 9113 §7), unknown codes with the last.
+	ConnectionErrors [frame.HTTP11Required + 1]uint64
+}
+
+// add sums two of them, field by field.
+func (s *Stats) add(t *Stats) {
+	s.Connections += t.Connections
+	s.ConnectionsAccepted += t.ConnectionsAccepted
+	s.ConnectionsStalled += t.ConnectionsStalled
+	s.AcceptErrors += t.AcceptErrors
+	s.Sockets += t.Sockets
+	s.SocketsOpened += t.SocketsOpened
+	s.SocketsRefused += t.SocketsRefused
+	s.SocketsSlow += t.SocketsSlow
+	s.StreamsRefused += t.StreamsRefused
+	s.RequestsPlain += t.RequestsPlain
+	s.FramesReceived += t.FramesReceived
+	s.FramesSent += t.FramesSent
+	s.OctetsReceived += t.OctetsReceived
+	s.OctetsSent += t.OctetsSent
+	s.MessagesSent += t.MessagesSent
+	s.MessageOctetsSent += t.MessageOctetsSent
+	s.MessagesDiscarded += t.MessagesDiscarded
+	s.ResetsReceived += t.ResetsReceived
+	s.ResetsSent += t.ResetsSent
+	s.Panics += t.Panics
+	for i := range s.ConnectionErrors {
+		s.ConnectionErrors[i] += t.ConnectionErrors[i]
+	}
+}

@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"h2ws/flow"
+	"h2ws/ws"
+)
+
+// stream is one HTTP/2 stream and the WebSocket on it, one object. All of it belongs to the
+// connection's loop, except queued and what ws.Conn says of itself.
+//
+// It has output (queue, or end not yet sent) if and only if it is on the connection's
+// ready or blocked ring; turn says which.
+type stream struct {
+	slot flow.Slot // first, so that a slot is its stream
+	ws   ws.Conn
+	conn *conn
+
+	queue queue
+	// queued is what Send has accepted and no frame carries yet, the mailbox included:
+	// octets in the low 40 bits, messages above, queuedSlow on top.
+	queued atomic.Uint64
+
+	request *plainRequest // streamRequest only
+
+	sendWindow flow.SendWindow // relative to conn.peerInitial
+	recvWindow flow.RecvWindow
+	id         uint32
+
+	kind    streamKind
+	state   streamState
+	turn    turn
+	end     bool // END_STREAM follows the queue
+	closing bool // the time for the peer to end its side runs: see conn.closing
+	shut    bool // a Close frame was queued: nothing may follow
+	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
+}
+
+// streamKind says what a stream carries.
+type streamKind uint8
+
+const (
+	streamSocket   streamKind = iota // a WebSocket: ws is in use
+	streamRequest                    // a request that is no WebSocket, not yet complete
+	streamResponse                   // a refusal or other short answer: the rest of the request is ignored
+)
+
+// turn says on which ring a stream waits.
+type turn uint8
+
+const (
+	turnNone    turn = iota
+	turnReady        // for its connection to send
+	turnBlocked      // for its own window
+)
+
+const (
+	queuedMessage = 1 << 40
+	queuedOctets  = queuedMessage - 1
+	queuedSlow    = 1 << 63
+)
+
+func streamOf(s *flow.Slot) *stream { return (*stream)(unsafe.Pointer(s)) }
+
+// The conversion above holds only while slot is first.
+var _ [0]struct{} = [unsafe.Offsetof(stream{}.slot)]struct{}{}
+
+func (s *stream) core() *core { return s.conn.core }
+
+// Send implements ws.Lower. Any goroutine.
+func (s *stream) Send(t ws.MessageType, p []byte) error {
+	n := ws.HeaderLen(len(p)) + len(p)
+	if !s.admit(n) {
+		return s.refuse()
+	}
+	if !s.core().box.message(s, t, p) {
+		s.unqueue(n)
+		return ErrMailboxFull
+	}
+	return nil
+}
+
+// SendPrepared implements ws.Lower. Any goroutine.
+func (s *stream) SendPrepared(p *ws.Prepared) error {
+	if !s.admit(len(p.Frame())) {
+		return s.refuse()
+	}
+	s.core().box.prepared(s, p)
+	return nil
+}
+
+// RequestClose implements ws.Lower. Any goroutine.
+func (s *stream) RequestClose(code ws.CloseCode, reason string) error {
+	s.core().box.close(s, code, reason)
+	return nil
+}
+
+// Buffered implements ws.Lower. Any goroutine.
+func (s *stream) Buffered() int { return int(s.queued.Load() & queuedOctets) }
+
+// admit counts n more octets as queued, unless the queue was at its limit before.
+func (s *stream) admit(n int) bool {
+	limits := &s.core().limits
+	delta := uint64(n) + queuedMessage
+	before := s.queued.Add(delta) - delta
+	if before&queuedOctets < uint64(limits.QueueSize) &&
+		before&^queuedSlow/queuedMessage < uint64(limits.QueueMessages) {
+		return true
+	}
+	s.unqueue(n)
+	return false
+}
+
+func (s *stream) unqueue(n int) { s.queued.Add(-(uint64(n) + queuedMessage)) }
+
+// refuse is the answer to a Send on a full queue; the first has the loop close the socket.
+func (s *stream) refuse() error {
+	if s.queued.Or(queuedSlow)&queuedSlow == 0 {
+		s.core().box.slow(s)
+	}
+	return ws.ErrSlow
+}
+
+// enqueue puts a whole message behind the queue. It returns nil when the socket takes no more:
+// what was accepted before it closed and can't be sent after is counted as discarded.
+func (s *stream) enqueue(b []byte, owner byteOwner) *segment {
+	k := s.core()
+	if s.state == stateClosed || s.shut || s.end {
+		s.unqueue(len(b))
+		k.stats.MessagesDiscarded++
+		return nil
+	}
+	g := k.segments.get()
+	g.b, g.size, g.owner = b, uint32(len(b)), owner
+	if owner == bytesBorrowed {
+		k.borrowed++
+	}
+	s.queue.push(g)
+	s.schedule()
+	return g
+}
+
+// schedule gives the stream a turn: it has output.
+func (s *stream) schedule() {
+	if s.turn == turnNone {
+		s.turn = turnReady
+		s.conn.ready.Push(&s.slot)
+	}
+	s.conn.touch()
+}
+
+// unschedule takes the stream off its ring.
+func (s *stream) unschedule() {
+	switch s.turn {
+	case turnReady:
+		s.conn.ready.Remove(&s.slot)
+	case turnBlocked:
+		s.conn.blocked.Remove(&s.slot)
+	}
+	s.turn = turnNone
+}
+
+// WriteControl implements ws.Lower: a pong goes ahead of what has not begun and replaces an
+// unsent one (RFC 6455 §5.5.3: only the most recent ping need be answered), so that
+// pings cost one segment however many come.
+func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
+	if s.shut || s.end || s.state == stateClosed {
+		return
+	}
+	g := s.queue.pong()
+	if g == nil {
+		g = s.core().segments.get()
+		g.kind = segmentPong
+		s.queue.pushAhead(g)
+	}
+	g.buf = append(ws.AppendHeader(g.buf[:0], true, op, len(payload)), payload...)
+	g.b = g.buf
+	s.schedule()
+}
+
+// WriteClose implements ws.Lower.
+func (s *stream) WriteClose(payload []byte, end bool) {
+	if s.shut || s.end || s.state == stateClosed {
+		return
+	}
+	s.shut, s.end = true, end
+	g := s.core().segments.get()
+	g.kind = segmentClose
+	g.buf = append(ws.AppendHeader(g.buf[:0], true, ws.OpClose, len(payload)), payload...)
+	g.b = g.buf
+	s.queue.push(g)
+	s.schedule()
+	s.conn.startClosing(s)
+}
+
+// EndStream implements ws.Lower.
+func (s *stream) EndStream() {
+	if s.end || s.state == stateClosed {
+		return
+	}
+	s.end = true
+	s.schedule()
+	s.conn.startClosing(s)
+}
+
+// Panicked implements ws.Lower.
+func (s *stream) Panicked(v any, stack []byte) {
+	k := s.core()
+	k.stats.Panics++
+	k.log.Error("handler panicked", "panic", v, "remote", s.conn.remote, "stream", s.id, "stack", string(stack))
+}
+
+// closeLocal starts the closing handshake.
+func (s *stream) closeLocal(code ws.CloseCode, reason string) {
+	if s.state != stateClosed {
+		s.ws.CloseLocal(&s.core().receiver, code, reason)
+	}
+}
+
+// closeSlow ends a socket whose peer does not keep up: what has not begun is discarded and only
+// the Close follows.
+func (s *stream) closeSlow() {
+	if s.state == stateClosed || s.ws.Closed() {
+		return
+	}
+	k := s.core()
+	k.stats.SocketsSlow++
+	s.discard(true)
+	s.fail(ws.ClosePolicyViolation, "slow consumer", ws.ErrSlow)
+}
+
+// fail ends the socket for a reason that only the engine knows.
+func (s *stream) fail(code ws.CloseCode, reason string, cause error) {
+	held := s.ws.Held()
+	s.ws.Fail(&s.core().receiver, code, reason, cause)
+	s.conn.assembly += s.ws.Held() - held
+}
+
+// discard empties the queue, but for a segment that has begun if that is to be finished.
+func (s *stream) discard(finish bool) {
+	k := s.core()
+	var begun *segment
+	for !s.queue.empty() {
+		g := s.queue.pop()
+		if g.begun && finish {
+			begun = g
+			continue
+		}
+		if g.kind == segmentMessage {
+			k.stats.MessagesDiscarded++
+			s.unqueue(int(g.size))
+		}
+		k.release(g)
+	}
+	if begun != nil {
+		s.queue.push(begun)
+	} else if !s.end {
+		s.unschedule()
+	}
+}

@@ -1,0 +1,19 @@
+package engine
+
+import "time"
+
+// wire is what the loop keeps with a connection: its socket and its place in the loop's lists.
+type wire struct {
+	fd       int
+	index    int    // in loop.conns
+	rest     []byte // framed, and not yet accepted by the socket
+	shut     bool   // our side of the socket is closed
+	readable bool   // a read may find something
+	writable bool   // a write may be accepted
+	hangup   bool   // the peer's side is closed: read until its end
+	reading  bool   // is on loop.reading
+	paused   bool   // not read until its control frames drain
+
+	timer   time.Duration // when the loop looks at deadline again; never: not in the heap
+	timerAt int           // in the heap
+}
