@@ -52,7 +52,7 @@ func (c *Conn) CloseLocal(r *Receiver, code CloseCode, reason string) {
 	}
 	c.lower.WriteClose(AppendClose(nil, code, reason), false)
 	if c.partial != nil {
-		r.drop(&c.partial.buf)
+		c.partial.discard(r)
 	}
 }
 

@@ -17,43 +17,6 @@ type Conn struct {
 	state    atomic.Uint32 // a state
 }
 
-// Lower is what a Conn needs from the stream that carries it. None of its
-// methods may call Feed, Fail or another method for the engine before it has
-// returned: callbacks are serial.
-type Lower interface {
-	// From any goroutine, never blocking.
-
-	// Send queues a message, framed. p is copied. The message is text only
-	// if it is UTF-8. It returns ErrSlow if the queue is full, ErrClosed if the
-	// stream is gone.
-	Send(t MessageType, p []byte) error
-	// SendPrepared queues a message that is shared.
-	SendPrepared(p *Prepared) error
-	// RequestClose makes the loop call CloseLocal, after the messages that
-	// were sent before. code and reason are valid.
-	RequestClose(code CloseCode, reason string) error
-	// Buffered returns the octets queued and not yet written.
-	Buffered() int
-
-	// On the loop, from inside Feed and the other methods for the engine. A
-	// payload is borrowed: valid until the call returns.
-
-	// WriteControl sends a Pong ahead of queued messages, at the latest after
-	// the one being written. It may replace one that is not written yet:
-	// RFC 6455 §5.5.3, "the endpoint MAY elect to send a Pong frame for only
-	// the most recently processed Ping frame".
-	WriteControl(op Opcode, payload []byte)
-	// WriteClose sends a Close frame behind the queued messages; with end it
-	// is the end of the stream, in the same DATA frame. It is called at most
-	// once for a Conn.
-	WriteClose(payload []byte, end bool)
-	// EndStream ends the stream behind everything queued. It is called at
-	// most once, and not after WriteClose with end.
-	EndStream()
-	// Panicked reports that a callback panicked.
-	Panicked(v any, stack []byte)
-}
-
 // Send sends a message. p is copied; Send never blocks. It returns ErrClosed,
 // ErrSlow if the queue of this WebSocket is full, ErrInvalidUTF8 for text that
 // is not, or ErrMessageType; in all these cases nothing was sent.
@@ -103,3 +66,50 @@ func (c *Conn) SetData(v any) { c.data = v }
 
 // Buffered returns how many octets wait to be written to the peer.
 func (c *Conn) Buffered() int { return c.lower.Buffered() }
+
+// Init makes c the Conn of an accepted handshake. c must be zero.
+//
+// For the engine; on the loop.
+func (c *Conn) Init(e *Endpoint, lower Lower, data any) {
+	c.endpoint, c.lower, c.data = e, lower, data
+}
+
+// Opened calls OnOpen. It comes before the first Feed.
+//
+// For the engine; on the loop.
+func (c *Conn) Opened() {
+	if _, moved := c.advance(stateOpen); !moved {
+		panic("BUG: ws: Opened twice")
+	}
+	defer c.recovered(nil) // no frame has begun, nothing to release
+	c.endpoint.handler.OnOpen(c)
+}
+
+// Closed reports whether OnClose has been called.
+//
+// For the engine; on the loop.
+func (c *Conn) Closed() bool { return c.current() == stateClosed }
+
+// CloseSent reports whether WriteClose has been called, or will never be.
+// RFC 6455 §5.5.1: "The application MUST NOT send any more data frames after
+// sending a Close frame", so a message that is still on its way to the loop
+// then is to be thrown away.
+//
+// For the engine; on the loop.
+func (c *Conn) CloseSent() bool { return c.current() >= stateSent }
+
+// Held returns the octets of buffer that c owns for an incomplete message.
+//
+// For the engine; on the loop.
+func (c *Conn) Held() int {
+	if c.partial == nil {
+		return 0
+	}
+	return cap(c.partial.buf) + cap(c.partial.control)
+}
+
+// Incomplete reports whether the peer has begun a frame or a message and not
+// finished it, which is what a deadline is for.
+//
+// For the engine; on the loop.
+func (c *Conn) Incomplete() bool { return c.partial != nil }

@@ -2,53 +2,6 @@ package ws
 
 import "unicode/utf8"
 
-// Init makes c the Conn of an accepted handshake. c must be zero.
-//
-// For the engine; on the loop.
-func (c *Conn) Init(e *Endpoint, lower Lower, data any) {
-	c.endpoint, c.lower, c.data = e, lower, data
-}
-
-// Opened calls OnOpen. It comes before the first Feed.
-//
-// For the engine; on the loop.
-func (c *Conn) Opened() {
-	if _, moved := c.advance(stateOpen); !moved {
-		panic("BUG: ws: Opened twice")
-	}
-	defer c.recovered(nil) // no frame has begun, nothing to release
-	c.endpoint.handler.OnOpen(c)
-}
-
-// Closed reports whether OnClose has been called.
-//
-// For the engine; on the loop.
-func (c *Conn) Closed() bool { return c.current() == stateClosed }
-
-// CloseSent reports whether WriteClose has been called, or will never be.
-// RFC 6455 §5.5.1: "The application MUST NOT send any more data frames after
-// sending a Close frame", so a message that is still on its way to the loop
-// then is to be thrown away.
-//
-// For the engine; on the loop.
-func (c *Conn) CloseSent() bool { return c.current() >= stateSent }
-
-// Held returns the octets of buffer that c owns for an incomplete message.
-//
-// For the engine; on the loop.
-func (c *Conn) Held() int {
-	if c.partial == nil {
-		return 0
-	}
-	return cap(c.partial.buf) + cap(c.partial.control)
-}
-
-// Incomplete reports whether the peer has begun a frame or a message and not
-// finished it, which is what a deadline is for.
-//
-// For the engine; on the loop.
-func (c *Conn) Incomplete() bool { return c.partial != nil }
-
 // Feed handles octets from the peer, cut anywhere. p is borrowed and
 // overwritten: messages are unmasked in place, and what is whole in p reaches
 // OnMessage without a copy.

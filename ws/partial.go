@@ -142,6 +142,12 @@ func (f *partial) checkUTF8(data []byte, last bool) bool {
 	return ok && (!last || f.checked == len(data))
 }
 
+// discard frees what has arrived of a message that will reach nobody.
+func (f *partial) discard(r *Receiver) {
+	r.drop(&f.buf)
+	f.checked = 0
+}
+
 // controlPart handles the next octets of a control frame, unmasked.
 func (c *Conn) controlPart(r *Receiver, chunk []byte) {
 	f := c.partial
