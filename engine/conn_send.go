@@ -61,7 +61,7 @@ func (c *conn) pullStream(g *gather, s *stream) bool {
 		return false
 	}
 	if first := s.queue.first(); first != nil {
-		least := int64(min(len(first.b), dribbleMin))
+		least := int64(first.least())
 		if forConn < least {
 			return false
 		}

@@ -14,9 +14,9 @@ var (
 	// ErrUnsupported is returned by Serve and ListenAndServe on systems without epoll.
 	ErrUnsupported = errors.New("engine: serving needs Linux (epoll)")
 
-	// ErrListener is returned by Serve for a listener that has no socket of its own to accept from:
-	// the loops read descriptors, not net.Conns, so wrappers and in-memory listeners can't be served.
-	ErrListener = errors.New("engine: listener must be a *net.TCPListener or *net.UnixListener")
+	// ErrListener is returned by Serve for a listener whose connections have no descriptor: the loops
+	// read sockets, not net.Conns.
+	ErrListener = errors.New("engine: the listener's connections have no descriptor")
 
 	// ErrMailboxFull is returned by Send and SendPrepared when Limits.MailboxSize octets
 	// wait to be taken by the socket's loop. The message was not accepted; trying later may succeed.

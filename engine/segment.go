@@ -12,6 +12,14 @@ type segment struct {
 	begun bool // part of it has been framed: it must be finished
 }
 
+// least is how small a window may be for the segment to go on.
+func (g *segment) least() int {
+	if g.kind == segmentBody {
+		return 1
+	}
+	return min(len(g.b), dribbleMin)
+}
+
 type segmentKind uint8
 
 const (

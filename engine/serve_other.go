@@ -4,6 +4,7 @@ package engine
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -29,6 +30,5 @@ func (l *loop) assign(int, netip.AddrPort) {}
 func (l *loop) end(stopState)              {}
 func (l *loop) stats() Stats               { return Stats{} }
 
-func accept(int) (int, netip.AddrPort, error) { return -1, netip.AddrPort{}, ErrUnsupported }
-func wouldBlock(error) bool                   { return false }
-func acceptMayRecover(error) bool             { return false }
+func detach(net.Conn) (int, error) { return -1, ErrUnsupported }
+func acceptMayRecover(error) bool  { return false }

@@ -11,10 +11,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"h2ws/ws"
@@ -70,24 +70,18 @@ func (s *Server) ListenAndServe() error {
 	return s.Serve(l)
 }
 
-// Serve accepts connections from l, a *net.TCPListener or *net.UnixListener, until Shutdown or Close,
-// and then returns ErrServerClosed. It closes l in any case. It may be called for several listeners.
-// When descriptors run out it pauses and goes on as they are freed.
+// Serve accepts connections from l until Shutdown or Close, and then returns ErrServerClosed. It closes
+// l in any case. It may be called for several listeners. The connections must be sockets with a
+// descriptor, as those of package net are (TCP and Unix): it is taken from the net.Conn, which is
+// closed at once, so a wrapper that counts open connections counts none. When descriptors run out,
+// accepting pauses and goes on as they are freed.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
-	socket, ok := l.(syscall.Conn)
-	if !ok {
-		return ErrListener
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
 	if err := s.begin(l); err != nil {
 		return err
 	}
 	defer s.forget(l)
-	return s.acceptAll(raw)
+	return s.acceptAll(l)
 }
 
 // begin starts the loops, once, and registers l.
@@ -147,10 +141,10 @@ const (
 	acceptPauseMax = time.Second
 )
 
-func (s *Server) acceptAll(raw syscall.RawConn) error {
+func (s *Server) acceptAll(l net.Listener) error {
 	pause := acceptPauseMin
 	for {
-		err := s.acceptSome(raw)
+		err := s.accept(l)
 		if s.isClosed() {
 			return ErrServerClosed
 		}
@@ -172,20 +166,23 @@ func (s *Server) acceptAll(raw syscall.RawConn) error {
 	}
 }
 
-// acceptSome waits for connections and hands them to the loops until there are no more.
-func (s *Server) acceptSome(raw syscall.RawConn) error {
-	var acceptErr error
-	err := raw.Read(func(fd uintptr) bool {
-		conn, remote, err := accept(int(fd))
-		if wouldBlock(err) {
-			return false
-		}
-		if acceptErr = err; err == nil {
-			s.leastLoaded().assign(conn, remote)
-		}
-		return true
-	})
-	return errors.Join(acceptErr, err)
+// accept waits for one connection and hands its descriptor to a loop.
+func (s *Server) accept(l net.Listener) error {
+	nc, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	fd, err := detach(nc)
+	if err != nil {
+		return err
+	}
+	var remote netip.AddrPort
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		remote = tcp.AddrPort()
+	}
+	s.leastLoaded().assign(fd, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()))
+	return nil
 }
 
 // leastLoaded is the loop with the fewest connections.

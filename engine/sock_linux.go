@@ -1,7 +1,9 @@
 package engine
 
 import (
-	"net/netip"
+	"errors"
+	"net"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,29 +52,30 @@ func read(fd int, p []byte) (n int, err error) {
 	}
 }
 
-// accept takes the next connection from a listening descriptor.
-func accept(fd int) (conn int, remote netip.AddrPort, err error) {
-	for {
-		conn, sa, err := unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err == unix.EINTR || err == unix.ECONNABORTED {
-			continue
-		}
-		if err != nil {
-			return -1, netip.AddrPort{}, err
-		}
-		// Frames are gathered before they are written: waiting for more would only add delay.
-		// On a Unix socket there is nothing to set.
-		unix.SetsockoptInt(conn, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		return conn, addrPort(sa), nil
+// detach returns a descriptor of nc's socket that belongs to the caller; nc may be closed.
+func detach(nc net.Conn) (fd int, err error) {
+	socket, ok := nc.(syscall.Conn)
+	if !ok {
+		return -1, ErrListener
 	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var dupErr error
+	err = raw.Control(func(own uintptr) {
+		fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	return fd, errors.Join(err, dupErr)
 }
 
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+// acceptMayRecover reports whether accepting may work again later: for want of descriptors or
+// memory (accept(2)), it does.
+func acceptMayRecover(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
 	}
-	return netip.AddrPort{}
+	return false
 }

@@ -4,16 +4,16 @@ package engine
 // only server push has. Idle streams and closed ones have no object: an id above the
 // highest seen is idle, one at or below it that is not in the table is closed.
 //
-//	            recv H
-//	   idle ----------> open
-//	                   /  |  \
-//	          recv ES /   |   \ send ES
-//	                 v    |    v
-//	      half closed     |     half closed
-//	       (remote)       | R     (local)
-//	           \          |        /
-//	    send ES/R \       v       / recv ES/R
-//	               `-> closed <-'
+//	         recv H
+//	idle ----------> open
+//	                /  |  \
+//	       recv ES /   |   \ send ES
+//	              v    |    v
+//	   half closed     |     half closed
+//	    (remote)       | R     (local)
+//	        \          |        /
+//	 send ES/R \       v       / recv ES/R
+//	            `-> closed <-'
 type streamState uint8
 
 const (

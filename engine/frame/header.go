@@ -25,8 +25,9 @@ const (
 	// largest length a header can tell.
 	MaxPayloadMax = 1<<24 - 1
 
-	// Reserved is the bit of a stream identifier that "MUST be ignored when
-	// receiving" (RFC 9113 §4.1). Only tests send it set.
+	// Reserved is the bit beside a stream identifier that "MUST remain unset
+	// (0x00) when sending and MUST be ignored when receiving" (RFC 9113 §4.1).
+	// Only tests send it set.
 	Reserved = 1 << 31
 
 	// Preface is what a client sends before its first frame (RFC 9113 §3.4).
@@ -68,8 +69,8 @@ var typeNames = [...]string{
 // String returns the RFC's name, or "0x2a" for a type it does not name.
 func (t Type) String() string { return nameOf(typeNames[:], uint32(t)) }
 
-// Flags are the flags of a frame. What a bit means depends on the type; a bit
-// the type does not define "MUST be ignored on receipt" (RFC 9113 §4.1).
+// Flags are the flags of a frame. What a bit means depends on the type. "Unused
+// flags MUST be ignored on receipt" (RFC 9113 §4.1).
 type Flags uint8
 
 // The flags of RFC 9113 §6.

@@ -8,7 +8,7 @@ import "encoding/binary"
 
 var (
 	errDataPadding        = protocolError("DATA: padding not less than the payload (RFC 9113 §6.1)")
-	errHeadersPadding     = protocolError("HEADERS: padding exceeds the payload (RFC 9113 §6.2)")
+	errHeadersPadding     = protocolError("HEADERS: padding leaves no room for the rest (RFC 9113 §6.2)")
 	errConnectionNoCredit = protocolError("WINDOW_UPDATE: increment 0 (RFC 9113 §6.9)")
 )
 
@@ -29,15 +29,16 @@ func DataLen(h Header, pad uint8) (n uint32, err error) {
 
 // ParseHeaders returns the part of the field block that a HEADERS frame
 // carries, without padding and priority fields. Priorities are ignored, a
-// stream that depends on itself included: RFC 9113 §5.3.2 took them out, and
-// with them the rule that a stream must not.
+// stream that depends on itself included: RFC 9113 §5.3.2 deprecates them, and
+// has dropped the rule that a stream must not.
 func ParseHeaders(h Header, p []byte) (fragment []byte, err error) {
 	if h.Flags.Has(FlagPadded) {
 		pad := int(p[0])
 		p = p[1:]
-		// "Padding that exceeds the size remaining for the field block
-		// fragment MUST be treated as a connection error of type
-		// PROTOCOL_ERROR" (RFC 9113 §6.2), so the priority fields count first.
+		// "If the length of the padding is the length of the frame payload or
+		// greater, the recipient MUST treat this as a connection error of type
+		// PROTOCOL_ERROR" (RFC 9113 §6.2). Padding that reaches into the
+		// priority fields contradicts itself as much.
 		if pad > len(p)-priorityFields(h) {
 			return nil, errHeadersPadding
 		}

@@ -24,7 +24,7 @@ func splitWords(line string) (words []string, err error) {
 		if line[0] == '"' {
 			quoted, err := strconv.QuotedPrefix(line)
 			if err != nil {
-				return nil, errors.New("unfinished string")
+				return nil, errors.New("malformed string")
 			}
 			end = len(quoted)
 		}
