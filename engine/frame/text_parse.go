@@ -19,7 +19,7 @@ func ParseText(line string) (wire []byte, err error) {
 		r.fail("unexpected word " + r.words[0])
 	}
 	if r.err != nil {
-		return nil, fmt.Errorf("frame: %w in %q", r.err, line)
+		return nil, fmt.Errorf("frame: %w in %.200q", r.err, line)
 	}
 	return append(AppendHeader(nil, h), payload...), nil
 }
