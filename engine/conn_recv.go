@@ -47,12 +47,16 @@ func (c *conn) recv(p []byte) {
 	c.lastRecv = c.core.now
 	c.pingBy = never
 	c.core.stats.OctetsReceived += uint64(len(p))
+	warm := 0
 	for len(p) > 0 && c.state < connLeaving {
+		if warm <= 0 && c.recvPhase == recvHeader && c.streams.len() > warmStreams {
+			warm = c.warm(p)
+		}
 		n, err := c.recvSome(p)
 		if err != nil {
 			c.fail(err)
 		}
-		p = p[n:]
+		p, warm = p[n:], warm-n
 	}
 }
 

@@ -33,6 +33,7 @@ type core struct {
 	receiver  ws.Receiver
 	request   hpack.Request
 	handshake ws.Request
+	warmed    uint32 // see conn.warm
 }
 
 const (
