@@ -129,9 +129,6 @@ func (d *Decoder) recvField(f hpack.HeaderField) {
 		d.table.SetEmitEnabled(false)
 		return
 	}
-	if r.listSize > uint64(d.limits.ListSize) {
-		r.keep = false
-	}
 	r.recv(Field{f.Name, f.Value})
 }
 

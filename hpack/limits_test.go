@@ -131,6 +131,19 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// What follows the hard limit is not decompressed, as far as the table does without it.
+func TestNothingIsDecompressedAboveTheHardLimit(t *testing.T) {
+	one := huffman(nil, "x", strings.Repeat("e", 20000))
+	bomb := append(block(get()...), bytes.Repeat(one, 200)...) // 4 MB
+	err, octets := attack(t, nil, func(d *Decoder) error { return d.Decode(bomb, new(Request)) })
+	if err != ErrFlood {
+		t.Errorf("Decode: %v, want ErrFlood", err)
+	}
+	if octets > 1<<20 {
+		t.Errorf("%d octets allocated", octets)
+	}
+}
+
 // Discard has nothing to hold, so that only the number of fields can be too much.
 func TestDiscardedBombs(t *testing.T) {
 	big := indexed(nil, "x", strings.Repeat("y", 4000))

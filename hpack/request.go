@@ -31,7 +31,7 @@ type Request struct {
 
 	// The rest is of use while a block is decoded.
 	trailers bool       // the block is a trailer section
-	keep     bool       // fields go into Fields: neither trailers nor above a soft limit
+	keep     bool       // fields go into Fields: neither trailers nor too many
 	regular  bool       // a regular field has been seen
 	seen     pseudo     // pseudo-header fields seen
 	hostSeen bool       // a Host field has been seen
