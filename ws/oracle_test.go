@@ -275,18 +275,18 @@ var validCodes = func() map[int]bool {
 // by trying: the octets tried include the ends of every range of the table in
 // RFC 3629 §4.
 func extendable(p []byte) bool {
-	return valid(p, 0)
+	return extend(append(make([]byte, 0, len(p)+3), p...), 3)
 }
 
-func valid(p []byte, depth int) bool {
+func extend(p []byte, more int) bool {
 	if utf8.Valid(p) {
 		return true
 	}
-	if depth == 3 {
+	if more == 0 {
 		return false
 	}
 	for _, c := range []byte{0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf} {
-		if valid(append(slices.Clone(p), c), depth+1) {
+		if extend(append(p, c), more-1) {
 			return true
 		}
 	}

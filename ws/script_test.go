@@ -201,6 +201,7 @@ var causes = []struct {
 	{ErrInvalidUTF8, "ErrInvalidUTF8"},
 	{ErrTooBig, "ErrTooBig"},
 	{ErrFragments, "ErrFragments"},
+	{ErrSlow, "ErrSlow"},
 	{ErrPanic, "ErrPanic"},
 	{ErrReset, "ErrReset"},
 	{ErrConnLost, "ErrConnLost"},

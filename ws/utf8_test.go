@@ -57,6 +57,9 @@ func TestValidPrefixAgainstTrial(t *testing.T) {
 		for _, b := range ends {
 			for _, c := range ends {
 				check([]byte{a, b, c})
+				if a < 0xe0 {
+					continue
+				}
 				for _, d := range ends {
 					check([]byte{a, b, c, d})
 				}
