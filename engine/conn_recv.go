@@ -8,9 +8,6 @@ import (
 	"h2ws/hpack"
 )
 
-// preface opens every connection, before the peer's first SETTINGS (RFC 9113 §3.4).
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
 // recvPhase says what the next octet belongs to.
 type recvPhase uint8
 
@@ -76,12 +73,12 @@ func (c *conn) recvSome(p []byte) (n int, err error) {
 }
 
 func (c *conn) recvPreface(p []byte) (int, error) {
-	n := min(len(p), len(preface)-len(c.held))
-	if string(p[:n]) != preface[len(c.held):len(c.held)+n] {
+	n := min(len(p), len(frame.Preface)-len(c.held))
+	if string(p[:n]) != frame.Preface[len(c.held):len(c.held)+n] {
 		return n, connError(frame.ProtocolError, "not an HTTP/2 connection preface (RFC 9113 §3.4)")
 	}
 	c.held = append(c.held, p[:n]...)
-	if len(c.held) == len(preface) {
+	if len(c.held) == len(frame.Preface) {
 		c.held = nil
 		c.recvPhase = recvHeader
 	}

@@ -19,9 +19,6 @@ func (c *conn) recvDataHeader(h frame.Header) error {
 		c.control = frame.AppendWindowUpdate(c.control, 0, credit)
 		c.touch()
 	}
-	if h.Flags.Has(frame.FlagPadded) && h.Length == 0 {
-		return connError(frame.FrameSizeError, "DATA without its Pad Length (RFC 9113 §6.1)")
-	}
 	s, err := c.recvDataStream(h)
 	if err != nil {
 		c.skip(int(h.Length))
@@ -60,9 +57,12 @@ func (c *conn) recvDataStream(h frame.Header) (*stream, error) {
 func (c *conn) recvData(p []byte) (n int, err error) {
 	d := &c.data
 	if d.padded {
-		if err := d.recvPadLength(p[0]); err != nil {
+		octets, err := frame.DataLen(c.header, p[0])
+		if err != nil {
 			return 1, err
 		}
+		d.padded = false
+		d.octets, d.padding = int(octets), int(p[0])
 		n = 1
 	}
 	m := min(len(p)-n, d.octets)
@@ -82,16 +82,6 @@ func (c *conn) recvData(p []byte) (n int, err error) {
 		return n, c.finishData()
 	}
 	return n, nil
-}
-
-func (d *dataFrame) recvPadLength(octet byte) error {
-	d.padded = false
-	d.padding = int(octet)
-	d.octets -= 1 + d.padding
-	if d.octets < 0 {
-		return connError(frame.ProtocolError, "padding exceeds the payload (RFC 9113 §6.1)")
-	}
-	return nil
 }
 
 // consume gives a stream's octets to their reader.

@@ -12,7 +12,7 @@ func TestOpenEchoClose(t *testing.T) {
 	p.want("SETTINGS come first, before the client's preface was read",
 		"SETTINGS ENABLE_CONNECT_PROTOCOL=1 MAX_CONCURRENT_STREAMS=1000 MAX_HEADER_LIST_SIZE=16384 NO_RFC7540_PRIORITIES=1",
 		"WINDOW_UPDATE 0 increment=983041")
-	p.write(preface)
+	p.write(frame.Preface)
 	p.send("SETTINGS")
 	p.want("SETTINGS are acknowledged", "SETTINGS ACK")
 	p.open(1)

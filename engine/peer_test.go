@@ -71,7 +71,7 @@ func (p *testPeer) connect() {
 // openTestPeer is a peer that has exchanged SETTINGS.
 func openTestPeer(t *testing.T, l Limits, h ws.Handler) *testPeer {
 	p := newTestPeer(t, l, h)
-	p.write(preface)
+	p.write(frame.Preface)
 	p.send("SETTINGS")
 	p.send("SETTINGS ACK")
 	p.out = nil

@@ -53,28 +53,15 @@ func (c *conn) recvSettings(h frame.Header, p []byte) error {
 	return nil
 }
 
-// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). Those without a case
+// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). All but one
 // bind us to nothing: our responses use no dynamic table, exceed no header list size and no
 // frame of ours is larger than every peer must take; unknown ones "MUST be ignored" (§6.5.2).
 func (c *conn) recvSetting(s frame.Setting) error {
-	switch s.ID {
-	case frame.EnablePush:
-		if s.Value > 1 {
-			return connError(frame.ProtocolError, "ENABLE_PUSH is 0 or 1 (RFC 9113 §6.5.2)")
-		}
-	case frame.InitialWindowSize:
-		if s.Value > flow.MaxSize {
-			return connError(frame.FlowControlError, "INITIAL_WINDOW_SIZE above 2^31-1 (RFC 9113 §6.5.2)")
-		}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if s.ID == frame.InitialWindowSize {
 		c.setPeerInitial(int32(s.Value))
-	case frame.MaxFrameSize:
-		if s.Value < frame.MaxPayloadMin || s.Value > frame.MaxPayloadMax {
-			return connError(frame.ProtocolError, "MAX_FRAME_SIZE outside 2^14..2^24-1 (RFC 9113 §6.5.2)")
-		}
-	case frame.EnableConnectProtocol:
-		if s.Value > 1 {
-			return connError(frame.ProtocolError, "ENABLE_CONNECT_PROTOCOL is 0 or 1 (RFC 8441 §3)")
-		}
 	}
 	return nil
 }
