@@ -1,7 +1,9 @@
 package ws
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -10,6 +12,10 @@ import (
 // outside the slice, that what a Conn holds is bounded, and that OnClose comes
 // once.
 func FuzzFeed(f *testing.F) {
+	all := streams()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		f.Add(all[name], uint64(0), int16(-1))
+	}
 	f.Fuzz(func(t *testing.T, stream []byte, cuts uint64, closeAt int16) {
 		if len(stream) > 2048 {
 			return // the oracle is slow

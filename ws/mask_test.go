@@ -57,6 +57,7 @@ func TestMaskInParts(t *testing.T) {
 }
 
 func FuzzMask(f *testing.F) {
+	f.Add([]byte("Hello"), uint32(testKey), uint16(2))
 	f.Fuzz(func(t *testing.T, p []byte, key uint32, cut uint16) {
 		want := bytes.Clone(p)
 		naiveMask(want, keyOctets(key), 0)

@@ -96,7 +96,7 @@ func (r *Request) Header(name string) string {
 func (r *Request) Values(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, f := range r.Fields {
-			if strings.EqualFold(f.Name, name) && !yield(f.Value) {
+			if len(f.Name) == len(name) && strings.EqualFold(f.Name, name) && !yield(f.Value) {
 				return
 			}
 		}

@@ -1,0 +1,106 @@
+package ws
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func requestWith(fields ...string) *Request {
+	r := &Request{Scheme: "https", Authority: "example.com", Path: "/"}
+	for i := 0; i < len(fields); i += 2 {
+		r.Fields = append(r.Fields, Field{Name: fields[i], Value: fields[i+1]})
+	}
+	return r
+}
+
+func TestHeaderAndValues(t *testing.T) {
+	r := requestWith("cookie", "a", "origin", "https://o", "cookie", "b")
+	if got := slices.Collect(r.Values("Cookie")); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf(`Values("Cookie") = %q`, got)
+	}
+	for name, want := range map[string]string{"cookie": "a", "COOKIE": "a", "origin": "https://o", "absent": "", "": ""} {
+		if got := r.Header(name); got != want {
+			t.Errorf("Header(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if r.Origin() != "https://o" {
+		t.Errorf("Origin() = %q", r.Origin())
+	}
+}
+
+var subprotocols = []struct {
+	values    []string
+	want      []string
+	malformed bool
+}{
+	{nil, nil, false},
+	{[]string{"chat"}, []string{"chat"}, false},
+	{[]string{"chat, superchat"}, []string{"chat", "superchat"}, false},
+	{[]string{"chat,superchat"}, []string{"chat", "superchat"}, false},
+	{[]string{" chat \t,\t superchat "}, []string{"chat", "superchat"}, false},
+	{[]string{"chat", "superchat"}, []string{"chat", "superchat"}, false},
+	{[]string{"b, a", "c", "a, d"}, []string{"b", "a", "c", "d"}, false},
+	{[]string{"Chat, chat"}, []string{"Chat", "chat"}, false},
+	{[]string{"v1.json+x!#$%&'*-^_`|~9"}, []string{"v1.json+x!#$%&'*-^_`|~9"}, false},
+	{[]string{"a,,b", ",", ""}, []string{"a", "b"}, false}, // RFC 9110 §5.6.1.2: empty elements are ignored
+	{[]string{"chat superchat"}, nil, true},
+	{[]string{"chat; q=1"}, nil, true},
+	{[]string{`"chat"`}, nil, true},
+	{[]string{"chat/1"}, nil, true},
+	{[]string{"a@b"}, nil, true},
+	{[]string{"été"}, nil, true},
+	{[]string{"a", "b\x7f"}, nil, true},
+}
+
+func TestSubprotocols(t *testing.T) {
+	for _, x := range subprotocols {
+		r := requestWith("sec-websocket-version", "13")
+		for _, v := range x.values {
+			r.Fields = append(r.Fields, Field{Name: "sec-websocket-protocol", Value: v})
+		}
+		if got := r.Subprotocols(); !x.malformed && !slices.Equal(got, x.want) {
+			t.Errorf("%q: Subprotocols() = %q, want %q", x.values, got, x.want)
+		}
+		want := 200
+		if x.malformed {
+			want = 400
+		}
+		d := NewEndpoint(Nop{}, EndpointOptions{}).Handshake(r)
+		if d.Status != want {
+			t.Errorf("%q: status %d, want %d", x.values, d.Status, want)
+		}
+		if x.malformed && !strings.Contains(d.Reason, "sec-websocket-protocol") {
+			t.Errorf("%q: the reason %q does not name the field", x.values, d.Reason)
+		}
+	}
+}
+
+func TestAcceptPanics(t *testing.T) {
+	r := requestWith("sec-websocket-protocol", "chat, superchat")
+	wantPanic(t, `subprotocol "Chat" was not offered`, func() { r.Accept(AcceptOptions{Subprotocol: "Chat"}) })
+	wantPanic(t, `subprotocol "chat, superchat" was not offered`, func() { r.Accept(AcceptOptions{Subprotocol: "chat, superchat"}) })
+	wantPanic(t, `was not offered`, func() { requestWith().Accept(AcceptOptions{Subprotocol: "chat"}) })
+	for _, name := range []string{
+		"", ":status", "Set-Cookie", "set cookie", "set-cookie:", "sét", "a\r\nb", "a\x00",
+		"connection", "upgrade", "transfer-encoding", "keep-alive", "proxy-connection", "te", "trailer", "content-length",
+		"sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions", "sec-websocket-version", "sec-websocket-x",
+	} {
+		wantPanic(t, "ws: Accept: ", func() { r.Accept(AcceptOptions{Header: []Field{{Name: name, Value: "x"}}}) })
+	}
+	for _, value := range []string{"a\r\nset-cookie: b", "a\n", "a\r", "a\x00", " a", "a ", "\ta", "a\t"} {
+		wantPanic(t, `invalid value of field "x-ours"`, func() { r.Accept(AcceptOptions{Header: []Field{{Name: "x-ours", Value: value}}}) })
+	}
+	r.Accept(AcceptOptions{})
+	wantPanic(t, "decided", func() { r.Accept(AcceptOptions{}) })
+	wantPanic(t, "decided", func() { r.Reject(403, "") })
+}
+
+func TestRejectPanics(t *testing.T) {
+	r := requestWith()
+	for _, status := range []int{-1, 0, 100, 101, 200, 204, 299, 600, 1000} {
+		wantPanic(t, "is not a refusal", func() { r.Reject(status, "") })
+	}
+	r.Reject(403, "")
+	wantPanic(t, "decided", func() { r.Accept(AcceptOptions{}) })
+}
