@@ -1,0 +1,188 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Client is a load generator: connections, the sockets on them, and the scenarios that drive them.
+// Its methods are for one goroutine, and it starts none.
+type Client struct {
+	cfg   Config
+	conns []*conn
+	links []link // of conns, same order
+	wake  []*conn
+	poll  poller
+
+	start time.Time
+	now   time.Duration // since start; read once a turn of the loop
+
+	heard time.Duration // when an octet last arrived
+	meter meter         // of the scenario that runs
+	self  *Process      // nil where it cannot be measured
+	base  int64         // the server's RSS with one connection and one socket, octets
+}
+
+// link is where the octets of a connection go to and come from.
+type link struct {
+	fd      int
+	rest    []byte // the beginning of a frame that a read cut
+	blocked bool   // the socket took less than it was given: wait until it takes more
+}
+
+// silenceMax is how long the server may say nothing while a scenario waits for it.
+const silenceMax = 30 * time.Second
+
+// tick is how often the loop looks at its context and reports progress.
+const tick = 100 * time.Millisecond
+
+// socket returns the connection and the stream of socket n, 0 <= n < Sockets. Sockets that follow each
+// other are on different connections, so that load in turn is load on all of them.
+func (cl *Client) socket(n int) (c *conn, i int) {
+	return cl.conns[n%cl.cfg.Conns], n / cl.cfg.Conns
+}
+
+// number is the inverse of socket.
+func (cl *Client) number(c *conn, i int) int { return i*cl.cfg.Conns + c.number }
+
+// perConn is the most sockets a connection carries.
+func (cl *Client) perConn() int { return (cl.cfg.Sockets + cl.cfg.Conns - 1) / cl.cfg.Conns }
+
+// resetCounts makes every socket one that has sent and seen nothing.
+func (cl *Client) resetCounts() {
+	for _, c := range cl.conns {
+		for i := range c.streams {
+			c.streams[i].sent, c.streams[i].seen = 0, 0
+		}
+	}
+}
+
+// Dial connects, and opens the first WebSocket, by which it controls the server. The server's memory
+// is read before the rest is connected. Both its SETTINGS and its answer must allow what cfg demands.
+func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	def(&cfg.Sources, (cfg.Conns+portsPerSource-1)/portsPerSource)
+	cl := &Client{cfg: cfg, start: time.Now(), self: self()}
+	if err := cl.dial(ctx); err != nil {
+		cl.Close()
+		return nil, err
+	}
+	return cl, nil
+}
+
+func (cl *Client) dial(ctx context.Context) error {
+	if err := cl.poll.open(); err != nil {
+		return err
+	}
+	if err := cl.connect(ctx, 1); err != nil {
+		return err
+	}
+	if err := cl.checkRoom(); err != nil {
+		return err
+	}
+	if err := cl.openFirst(ctx); err != nil {
+		return err
+	}
+	return cl.connect(ctx, cl.cfg.Conns)
+}
+
+// connect makes connections until there are n, and waits for their SETTINGS.
+func (cl *Client) connect(ctx context.Context, n int) error {
+	for number := len(cl.conns); number < n; number++ {
+		fd, err := cl.poll.dial(ctx, cl.cfg.Addr, number%cl.cfg.Sources, number)
+		if err != nil {
+			return err
+		}
+		c := newConn(number, &cl.wake, newRequest(cl.cfg.Addr, cl.cfg.Path), int32(cl.cfg.Window))
+		cl.conns = append(cl.conns, c)
+		cl.links = append(cl.links, link{fd: fd})
+		// Servers give a connection seconds to say its preface: don't let it wait for the others.
+		if err := cl.flush(); err != nil {
+			return err
+		}
+	}
+	return cl.run(ctx, unexpected{}, cl.settled)
+}
+
+// settled says whether every connection has had its SETTINGS.
+func (cl *Client) settled() bool {
+	for _, c := range cl.conns {
+		if !c.settled {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRoom refuses what MAX_CONCURRENT_STREAMS would never let happen.
+func (cl *Client) checkRoom() error {
+	room := cl.conns[0].maxStreams
+	if per := cl.perConn(); per > room {
+		return fmt.Errorf("the server allows %d streams a connection (MAX_CONCURRENT_STREAMS), %d sockets need %d connections at least",
+			room, cl.cfg.Sockets, (cl.cfg.Sockets+room-1)/max(room, 1))
+	}
+	return nil
+}
+
+// Close gives up all connections at once, by a TCP reset. It is due after an error of a scenario too.
+func (cl *Client) Close() {
+	for _, l := range cl.links {
+		cl.poll.hangUp(l.fd)
+	}
+	cl.links = nil
+	cl.poll.close()
+}
+
+// run lets the connections work for ev until done says so, which it is asked once a turn.
+func (cl *Client) run(ctx context.Context, ev events, done func() bool) error {
+	for _, c := range cl.conns {
+		c.events = ev
+	}
+	cl.now = time.Since(cl.start)
+	cl.heard = cl.now
+	next := cl.now + tick
+	for !done() {
+		if err := cl.flush(); err != nil {
+			return err
+		}
+		if err := cl.wait(); err != nil {
+			return err
+		}
+		if cl.now < next {
+			continue
+		}
+		next = cl.now + tick
+		if err := cl.look(ctx); err != nil {
+			return err
+		}
+	}
+	return cl.flush()
+}
+
+// look is what the loop does now and then.
+func (cl *Client) look(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if cl.now-cl.heard > silenceMax {
+		return errors.New("the server has sent nothing for 30 s")
+	}
+	cl.meter.progress(cl)
+	return nil
+}
+
+// flush writes what the connections have to send, as far as their sockets take it.
+func (cl *Client) flush() error {
+	for _, c := range cl.wake {
+		c.awake = false
+		if err := cl.write(c); err != nil {
+			return err
+		}
+	}
+	cl.wake = cl.wake[:0]
+	return nil
+}

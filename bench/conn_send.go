@@ -1,0 +1,133 @@
+package bench
+
+import (
+	"h2ws/engine/frame"
+)
+
+// pending is the rest of a masked frame that did not fit a window. It owns its octets.
+type pending struct {
+	stream uint32 // index
+	end    bool   // END_STREAM follows the last octet
+	data   []byte
+}
+
+// available is how many octets the stream's window has. Negative after INITIAL_WINDOW_SIZE shrank.
+func (c *conn) available(s *stream) int64 { return int64(c.peerWindow) + int64(s.send) }
+
+// open sends the extended CONNECT of a new WebSocket and returns its index. The caller has made sure
+// that active < maxStreams.
+func (c *conn) open() (i int) {
+	i = len(c.streams)
+	c.streams = append(c.streams, stream{recv: c.window, state: opening})
+	c.active++
+	c.control(c.request.append(c.out, streamID(i)))
+	return i
+}
+
+// close begins the closing handshake. Its frame carries END_STREAM, as Chromium's does.
+func (c *conn) close(i int, code uint16) {
+	c.streams[i].state = closing
+	c.send(i, opClose, []byte{byte(code >> 8), byte(code)}, true)
+}
+
+// send frames and masks a message, or keeps it until the windows have room for it. The payload is
+// copied.
+func (c *conn) send(i int, op opcode, payload []byte, end bool) {
+	s := &c.streams[i]
+	size := maskedLen(len(payload))
+	key := c.nextKey()
+	if len(c.waiting) == 0 && !s.stalled && size <= c.maxFrame &&
+		int64(size) <= c.sendWindow && int64(size) <= c.available(s) {
+		c.take(i, size, end)
+		c.out = appendMasked(c.out, op, payload, key)
+		return
+	}
+	c.wait(pending{uint32(i), end, appendMasked(nil, op, payload, key)})
+	c.pump()
+}
+
+// wait queues p behind what its stream already waits to send.
+func (c *conn) wait(p pending) {
+	if c.streams[p.stream].stalled {
+		c.stalled[p.stream] = append(c.stalled[p.stream], p)
+	} else {
+		c.waiting = append(c.waiting, p)
+	}
+}
+
+// take charges both windows for size octets and appends the header of the DATA frame that holds them.
+func (c *conn) take(i, size int, end bool) {
+	c.sendWindow -= int64(size)
+	c.streams[i].send -= int32(size)
+	h := frame.Header{Length: uint32(size), Type: frame.Data, StreamID: streamID(i)}
+	if end {
+		h.Flags = frame.FlagEndStream
+	}
+	c.control(frame.AppendHeader(c.out, h))
+}
+
+// pump frames what waits, as far as the windows allow. Output that only its stream's window holds back
+// leaves the queue, so that it delays no other stream.
+func (c *conn) pump() {
+	for len(c.waiting) > 0 && c.sendWindow > 0 {
+		p := &c.waiting[0]
+		s := &c.streams[p.stream]
+		room := min(c.sendWindow, c.available(s))
+		switch {
+		case s.state == done:
+			c.shift()
+		case s.stalled || room <= 0:
+			s.stalled = true
+			c.stalled[p.stream] = append(c.stalled[p.stream], *p)
+			c.shift()
+		default:
+			c.frame(p, int(min(room, int64(c.maxFrame), int64(len(p.data)))))
+		}
+	}
+}
+
+// frame sends the next n octets of p, the first in the queue.
+func (c *conn) frame(p *pending, n int) {
+	last := n == len(p.data)
+	c.take(int(p.stream), n, p.end && last)
+	c.out = append(c.out, p.data[:n]...)
+	p.data = p.data[n:]
+	if last {
+		c.shift()
+	}
+}
+
+// shift removes the first of the queue.
+func (c *conn) shift() {
+	c.waiting[0] = pending{}
+	c.waiting = c.waiting[1:]
+	if len(c.waiting) == 0 {
+		c.waiting = nil
+	}
+}
+
+// unstall lets the output of a stream compete for the connection's window again.
+func (c *conn) unstall(i int) {
+	s := &c.streams[i]
+	if !s.stalled || c.available(s) <= 0 {
+		return
+	}
+	s.stalled = false
+	c.waiting = append(c.waiting, c.stalled[uint32(i)]...)
+	delete(c.stalled, uint32(i))
+}
+
+func (c *conn) unstallAll() {
+	for i := range c.stalled {
+		c.unstall(int(i))
+	}
+}
+
+// nextKey returns a masking key. RFC 6455 §10.3 wants keys that an application cannot predict, for the
+// sake of broken proxies; here xorshift is random enough.
+func (c *conn) nextKey() uint32 {
+	c.key ^= c.key << 13
+	c.key ^= c.key >> 17
+	c.key ^= c.key << 5
+	return c.key
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package bench
+
+import "context"
+
+// poller is not there: see ErrUnsupported.
+type poller struct{}
+
+func (*poller) open() error { return ErrUnsupported }
+func (*poller) close()      {}
+func (*poller) hangUp(int)  {}
+
+func (*poller) dial(context.Context, string, int, int) (int, error) { return -1, ErrUnsupported }
+
+func (*Client) wait() error       { return ErrUnsupported }
+func (*Client) write(*conn) error { return ErrUnsupported }

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Process is a process whose CPU time and memory are read from /proc. Its methods are for one goroutine.
+type Process struct {
+	PID int
+
+	dir string
+	// ran is what each thread had used when it was last seen, so that threads which ended since are not
+	// lost. What a thread used between the last reading and its end is.
+	ran map[string]time.Duration
+}
+
+// OpenProcess returns the process, or an error if it cannot be measured.
+func OpenProcess(pid int) (*Process, error) { return openProcess("/proc", pid) }
+
+func openProcess(proc string, pid int) (*Process, error) {
+	p := &Process{PID: pid, dir: filepath.Join(proc, strconv.Itoa(pid)), ran: map[string]time.Duration{}}
+	if _, err := p.RSS(); err != nil {
+		return nil, err
+	}
+	_, err := p.CPU()
+	return p, err
+}
+
+// CPU returns the user and system time the process has used: the sum over its threads of the first
+// field of schedstat, which counts nanoseconds. Where the kernel keeps no schedstat it is the process's
+// utime + stime, which count hundredths of a second.
+func (p *Process) CPU() (time.Duration, error) {
+	files, err := filepath.Glob(filepath.Join(p.dir, "task", "*", "schedstat"))
+	if err != nil || len(files) == 0 {
+		return p.ticks()
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // the thread has ended
+		}
+		ran, err := parseSchedstat(b)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", f, err)
+		}
+		p.ran[f] = ran
+	}
+	var sum time.Duration
+	for _, ran := range p.ran {
+		sum += ran
+	}
+	if sum == 0 {
+		return p.ticks()
+	}
+	return sum, nil
+}
+
+func (p *Process) ticks() (time.Duration, error) {
+	b, err := os.ReadFile(filepath.Join(p.dir, "stat"))
+	if err != nil {
+		return 0, err
+	}
+	return parseStat(b)
+}
+
+// RSS returns the resident memory of the process, in octets.
+func (p *Process) RSS() (int64, error) {
+	b, err := os.ReadFile(filepath.Join(p.dir, "status"))
+	if err != nil {
+		return 0, err
+	}
+	return parseStatus(b)
+}
+
+// parseSchedstat reads "1234567 89 10": nanoseconds on a CPU, nanoseconds waiting for one, turns.
+func parseSchedstat(b []byte) (time.Duration, error) {
+	fields := bytes.Fields(b)
+	if len(fields) != 3 {
+		return 0, errors.New("not the three numbers of schedstat")
+	}
+	ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
+	return time.Duration(ns), err
+}
+
+// parseStat reads utime and stime, the fields 14 and 15 of /proc/PID/stat. Field 2 is the name of the
+// program in parentheses and may contain anything, parentheses and blanks too.
+func parseStat(b []byte) (time.Duration, error) {
+	_, after, ok := bytes.Cut(b, []byte(") "))
+	for ok {
+		b = after
+		_, after, ok = bytes.Cut(b, []byte(") "))
+	}
+	fields := bytes.Fields(b)
+	if len(fields) < 13 {
+		return 0, errors.New("stat has too few fields")
+	}
+	user, err := strconv.ParseInt(string(fields[11]), 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(string(fields[12]), 10, 64)
+	const tick = time.Second / 100 // USER_HZ is 100 on every system Go runs on
+	return time.Duration(user+system) * tick, err
+}
+
+// parseStatus reads the line "VmRSS:	  1234 kB" of /proc/PID/status. A zombie has none.
+func parseStatus(b []byte) (int64, error) {
+	for line := range bytes.Lines(b) {
+		if value, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
+			kB, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
+			return kB << 10, err
+		}
+	}
+	return 0, errors.New("status has no VmRSS: the process has ended")
+}

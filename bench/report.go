@@ -1,0 +1,139 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is the results of one run with what they depend on.
+type Report struct {
+	Started  time.Time `json:"started"`
+	Go       string    `json:"go"`
+	System   string    `json:"system"`
+	CPUs     int       `json:"cpus"`
+	Addr     string    `json:"addr"`
+	PID      int       `json:"pid,omitempty"` // of the server; 0: not measured
+	Sockets  int       `json:"sockets"`
+	Conns    int       `json:"conns"`
+	InFlight int       `json:"inflight"`
+	Size     int       `json:"size_bytes"`
+	Batch    int       `json:"batch"`
+	Random   bool      `json:"random_order"`
+	Window   int       `json:"window_bytes"`
+	Results  []Result  `json:"results"`
+}
+
+// NewReport describes a run with cfg, which starts now.
+func NewReport(cfg Config) *Report {
+	r := &Report{
+		Started: time.Now().UTC(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+		Addr: cfg.Addr, Sockets: cfg.Sockets, Conns: cfg.Conns, InFlight: cfg.InFlight, Size: cfg.Size,
+		Batch: cfg.Batch, Random: cfg.Random, Window: cfg.Window, Results: []Result{},
+	}
+	if cfg.Server != nil {
+		r.PID = cfg.Server.PID
+	}
+	return r
+}
+
+// WriteTable writes the report for people.
+func (r *Report) WriteTable(w io.Writer) error {
+	fmt.Fprintf(w, "%s on %s, messages of %s, %s in flight\n", plural(r.Sockets, "WebSocket"), plural(r.Conns, "connection"),
+		plural(r.Size, "octet"), Thousands(r.InFlight))
+	fmt.Fprintf(w, "server %s", r.Addr)
+	if r.PID != 0 {
+		fmt.Fprintf(w, ", process %d", r.PID)
+	}
+	fmt.Fprintf(w, "; %s, %s, %s\n\n", r.Go, r.System, plural(r.CPUs, "CPU"))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\tcount\tper second\tserver CPU each\tclient CPU each\tp50\tp99\tmax\t")
+	for _, row := range r.Results {
+		if row.Memory == nil {
+			fmt.Fprintln(t, row.cells(r.PID != 0))
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return r.writeNotes(w)
+}
+
+func (r Result) cells(measured bool) string {
+	cells := []string{r.Name, Thousands(r.Count), Thousands(int(r.PerSecond())), "-", perOpText(r.ClientCPU, r.Count), "-", "-", "-", ""}
+	if measured {
+		cells[3] = perOpText(r.ServerCPU, r.Count)
+	}
+	if l := r.Latency; l != nil {
+		cells[5], cells[6], cells[7] = durationText(l.P50), durationText(l.P99), durationText(l.Max)
+	}
+	return strings.Join(cells, "\t")
+}
+
+// writeNotes writes what does not fit the columns.
+func (r *Report) writeNotes(w io.Writer) error {
+	fmt.Fprintln(w)
+	for _, row := range r.Results {
+		switch {
+		case row.Partial:
+			fmt.Fprintf(w, "%s ended early, after %s.\n", row.Name, durationText(row.Elapsed))
+		case row.Name == "fanout":
+			fmt.Fprintf(w, "fanout: p50, p99 and max are of rounds, each %s to %s: from the command to the last delivery.\n",
+				plural(r.Batch, "message"), plural(r.Sockets, "socket"))
+		}
+		if m := row.Memory; m != nil {
+			fmt.Fprintf(w, "idle: %.0f octets of server memory a socket (RSS %s, before the sockets %s)\n",
+				row.BytesPerSocket(), megabytes(m.RSS), megabytes(m.Base))
+		}
+	}
+	return nil
+}
+
+// Thousands formats n in groups of three digits.
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return Thousands(n) + " " + noun
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+func perOpText(cpu time.Duration, count int) string {
+	if count == 0 || cpu == 0 {
+		return "-"
+	}
+	ns := perOp(cpu, count)
+	if ns < 1000 {
+		return fmt.Sprintf("%.0f ns", ns)
+	}
+	return durationText(time.Duration(ns))
+}
+
+// durationText has three significant digits.
+func durationText(d time.Duration) string {
+	value, unit := float64(d)/1e3, "us"
+	if d >= time.Second {
+		value, unit = d.Seconds(), "s"
+	} else if d >= time.Millisecond {
+		value, unit = float64(d)/1e6, "ms"
+	}
+	decimals := 0
+	if value > 0 {
+		decimals = max(0, 2-int(math.Floor(math.Log10(value))))
+	}
+	return strconv.FormatFloat(value, 'f', min(decimals, 2), 64) + " " + unit
+}

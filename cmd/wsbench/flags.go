@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"h2ws/bench"
+)
+
+// options is what the command line of a scenario says.
+type options struct {
+	cfg     bench.Config
+	order   string
+	json    string
+	profile string
+	pid     int
+	loops   int
+}
+
+// Groups of flags that only some scenarios know.
+type flagGroup int
+
+const (
+	flagsSize flagGroup = 1 << iota
+	flagsDuration
+	flagsOrder
+	flagsFanout
+)
+
+// register declares the flags of a scenario. Values of flags it does not know keep their defaults.
+func (o *options) register(f *flag.FlagSet, groups flagGroup) {
+	c := &o.cfg
+	f.IntVar(&c.Sockets, "sockets", c.Sockets, "open `N` WebSockets")
+	f.IntVar(&c.Conns, "conns", c.Conns, "share them among `N` HTTP/2 connections")
+	f.IntVar(&c.Sources, "sources", c.Sources, "connect from `N` loopback addresses (default: one for each 20,000 connections)")
+	f.IntVar(&c.InFlight, "inflight", c.InFlight, "keep `N` messages, or opening or closing handshakes, under way")
+	f.StringVar(&c.Path, "path", c.Path, "`path` to open")
+	f.IntVar(&c.Window, "window", c.Window, "`octets` the server may send on a socket before it gets credit: INITIAL_WINDOW_SIZE")
+	f.IntVar(&o.pid, "pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens on ADDR, if it can be seen)")
+	f.IntVar(&o.loops, "loops", 0, "event `loops` of the child server (default: one for each CPU)")
+	f.StringVar(&o.json, "json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
+	f.StringVar(&o.profile, "profile", "", "write CPU profiles to `prefix`.client and, of the child server, prefix.server")
+	if groups&flagsSize != 0 {
+		f.IntVar(&c.Size, "size", c.Size, "`octets` of a message")
+	}
+	if groups&flagsDuration != 0 {
+		f.DurationVar(&c.Duration, "duration", c.Duration, "measure for so `long` (fanout: at most)")
+	}
+	if groups&flagsOrder != 0 {
+		f.StringVar(&o.order, "order", "turn", "send on the sockets in `turn|random` order")
+	}
+	if groups&flagsFanout != 0 {
+		f.IntVar(&c.Rounds, "rounds", c.Rounds, "publish `N` times at most, each when all have received the one before")
+		f.IntVar(&c.Batch, "batch", c.Batch, "publish `N` messages at a time")
+	}
+}
+
+// parse reads the command line of scenario s. The error is a *usageError or flag.ErrHelp.
+func (s *scenario) parse(args []string, stdout io.Writer) (*options, error) {
+	o := &options{cfg: bench.DefaultConfig(), order: "turn"}
+	f := newFlagSet(s.name)
+	o.register(f, s.groups)
+	if err := parseFlags(f, args, stdout, s.usage); err != nil {
+		return nil, err
+	}
+	if err := o.takeAddr(s, f.Args()); err != nil {
+		return nil, &usageError{s.name, err.Error()}
+	}
+	if err := o.check(s); err != nil {
+		return nil, &usageError{s.name, err.Error()}
+	}
+	return o, nil
+}
+
+func newFlagSet(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	return f
+}
+
+// parseFlags parses args into f. For -h it writes the usage, followed by what f knows.
+func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer, usage string) error {
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(stdout, "%s\n\nFlags:\n", strings.TrimSpace(usage))
+		f.SetOutput(stdout)
+		f.PrintDefaults()
+		return err
+	}
+	if err != nil {
+		return &usageError{f.Name(), err.Error()}
+	}
+	return nil
+}
+
+// takeAddr takes the server's address from what follows the flags.
+func (o *options) takeAddr(s *scenario, args []string) error {
+	switch {
+	case len(args) == 0 && o.pid != 0:
+		return errors.New("-pid is for a server with an ADDR")
+	case len(args) == 0:
+		return nil
+	case s.name == "":
+		return fmt.Errorf("unexpected argument %q: the demonstration starts its own server", args[0])
+	case len(args) > 1:
+		return fmt.Errorf("unexpected argument %q after the address (flags go before it)", args[1])
+	case o.loops != 0:
+		return errors.New("-loops is for the child server, not for one at an ADDR")
+	}
+	host, port, err := net.SplitHostPort(args[0])
+	if err != nil || port == "" {
+		return fmt.Errorf("bad address %q: it is host:port", args[0])
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	o.cfg.Addr = net.JoinHostPort(host, port)
+	return nil
+}
+
+// check finds the values that cannot be meant.
+func (o *options) check(s *scenario) error {
+	o.cfg.Random = o.order == "random"
+	switch {
+	case o.order != "turn" && o.order != "random":
+		return fmt.Errorf("-order must be turn or random, not %q", o.order)
+	case s.groups&flagsOrder != 0 && o.cfg.Size < bench.EchoSizeMin:
+		return fmt.Errorf("-size must be at least %d, not %d: echoes are checked by what is in them", bench.EchoSizeMin, o.cfg.Size)
+	case o.pid < 0:
+		return fmt.Errorf("-pid must be the number of a process, not %d", o.pid)
+	case o.loops < 0:
+		return fmt.Errorf("-loops must be positive, not %d", o.loops)
+	}
+	if err := o.cfg.Check(); err != nil {
+		return fmt.Errorf("-%w", err)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+
+	"h2ws/bench"
+)
+
+// scenario is a command that measures.
+type scenario struct {
+	name   string // "": the demonstration
+	usage  string
+	groups flagGroup
+	steps  []step
+}
+
+// step is one measurement of a scenario.
+type step func(*bench.Client, context.Context) (bench.Result, error)
+
+var demonstration = &scenario{
+	usage: `
+Wsbench measures WebSockets over HTTP/2 (RFC 8441).
+
+  wsbench [flags]                  a demonstration: starts a server, opens 100,000 WebSockets
+                                   on one connection, echoes, fans out, idles, closes
+  wsbench echo [flags] [ADDR]      messages there and back
+  wsbench fanout [flags] [ADDR]    one message to every WebSocket
+  wsbench idle [flags] [ADDR]      memory of open WebSockets
+  wsbench open [flags] [ADDR]      opening and closing storms
+  wsbench serve [flags]            the server that the others start
+
+"wsbench COMMAND -h" tells the flags of a command; those below are the demonstration's. The
+server is always another process: a child, or the one at ADDR, which speaks cleartext HTTP/2. Its
+CPU and memory are read from /proc. fanout needs a server that knows the commands of "wsbench serve".
+
+Examples:
+  wsbench
+  wsbench -sockets 1000000 -json results.json
+  wsbench echo -conns 100 -inflight 1000 -order random
+  wsbench serve -addr 127.0.0.1:8080 &
+  wsbench fanout -sockets 10000 127.0.0.1:8080
+
+Exit status: 0 done, 1 failed, 2 bad command line, 130 interrupted (what was measured is printed).`,
+	groups: flagsSize | flagsDuration | flagsOrder | flagsFanout,
+	steps: []step{
+		(*bench.Client).Open, (*bench.Client).Echo, (*bench.Client).Fanout, (*bench.Client).Idle, (*bench.Client).CloseSockets,
+	},
+}
+
+var scenarios = []*scenario{{
+	name: "echo",
+	usage: `
+wsbench echo [flags] [ADDR]
+
+Opens WebSockets and sends messages over all of them, -inflight at a time. Every echo is compared
+with what was sent. A tenth of -duration goes ahead as a warm-up.
+
+Examples:
+  wsbench echo
+  wsbench echo -sockets 10000 -conns 100 -size 1000 -order random
+  wsbench echo -pid 4242 127.0.0.1:8080`,
+	groups: flagsSize | flagsDuration | flagsOrder,
+	steps:  []step{(*bench.Client).Open, (*bench.Client).Echo},
+}, {
+	name: "fanout",
+	usage: `
+wsbench fanout [flags] [ADDR]
+
+Opens WebSockets and has the server publish a message to all of them: "!B 1 64", sent on the first
+one. When all have received it the next is published. One round goes ahead as a warm-up.
+
+Examples:
+  wsbench fanout
+  wsbench fanout -sockets 1000000 -rounds 20
+  wsbench fanout -sockets 100000 -conns 10000`,
+	groups: flagsSize | flagsDuration | flagsFanout,
+	steps:  []step{(*bench.Client).Open, (*bench.Client).Fanout},
+}, {
+	name: "idle",
+	usage: `
+wsbench idle [flags] [ADDR]
+
+Opens WebSockets, has the server return the memory it does not use ("!G"), and reads what
+they have added to it. The memory before is read with one connection and one WebSocket open.
+
+Examples:
+  wsbench idle -sockets 1000000
+  wsbench idle -sockets 10000 -conns 10000`,
+	steps: []step{(*bench.Client).Open, (*bench.Client).Idle},
+}, {
+	name: "open",
+	usage: `
+wsbench open [flags] [ADDR]
+
+Opens WebSockets, -inflight handshakes at a time, and closes them with the closing handshake.
+
+Examples:
+  wsbench open -sockets 1000000
+  wsbench open -sockets 100000 -conns 1000 -inflight 1000`,
+	steps: []step{(*bench.Client).Open, (*bench.Client).CloseSockets},
+}}
+
+// run is the whole command.
+func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := s.parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	if err := raiseDescriptors(o.cfg.Conns); err != nil {
+		return err
+	}
+	stopProfile, err := startProfile(o.profile, ".client")
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
+	if o.cfg.Addr == "" {
+		child, err := startServer(ctx, o, stderr)
+		if err != nil {
+			return err
+		}
+		defer func() { err = child.stop(err) }()
+		o.cfg.Addr, o.pid = child.addr, child.cmd.Process.Pid
+	}
+	if o.cfg.Server, err = o.server(s, stderr); err != nil {
+		return err
+	}
+	report, err := s.measure(ctx, o, stderr)
+	if len(report.Results) == 0 {
+		return err
+	}
+	return errors.Join(err, o.write(report, stdout, stderr))
+}
+
+// server finds the process to measure. Without one there still are rates and latencies.
+func (o *options) server(s *scenario, stderr io.Writer) (*bench.Process, error) {
+	p, err := o.process()
+	if err != nil && (s.name == "idle" || o.pid != 0) {
+		return nil, fmt.Errorf("cannot measure the server: %w", err)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "wsbench: the server's CPU is not measured: %v\n", err)
+	}
+	return p, nil
+}
+
+func (o *options) process() (*bench.Process, error) {
+	if o.pid != 0 {
+		return bench.OpenProcess(o.pid)
+	}
+	addr, err := netip.ParseAddrPort(o.cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s is a name: give the process with -pid", o.cfg.Addr)
+	}
+	return bench.FindServer(addr)
+}
+
+// measure does the steps, as far as they succeed. The report is never nil.
+func (s *scenario) measure(ctx context.Context, o *options, stderr io.Writer) (*bench.Report, error) {
+	progress := newProgress(stderr)
+	defer progress.clear()
+	o.cfg.Progress = progress.show
+	report := bench.NewReport(o.cfg)
+	client, err := bench.Dial(ctx, o.cfg)
+	if err != nil {
+		return report, err
+	}
+	defer client.Close()
+	for _, measure := range s.steps {
+		r, err := measure(client, ctx)
+		if r.Count > 0 {
+			report.Results = append(report.Results, r)
+			progress.finish(r)
+		}
+		if err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// write prints the table and writes the JSON. Only one of them goes to the standard output.
+func (o *options) write(report *bench.Report, stdout, stderr io.Writer) error {
+	table := stdout
+	if o.json == "-" {
+		table = stderr
+	}
+	if err := report.WriteTable(table); err != nil || o.json == "" {
+		return err
+	}
+	b, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	if o.json == "-" {
+		_, err = stdout.Write(b)
+		return err
+	}
+	return os.WriteFile(o.json, b, 0o666)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"time"
+
+	"h2ws/bench"
+)
+
+const serveUsage = `
+wsbench serve [flags]
+
+A server of WebSockets over cleartext HTTP/2 (RFC 8441, prior knowledge), to be measured. It accepts
+any path and any origin, and echoes every message, except text messages that begin with "!":
+
+  !B COUNT SIZE   publishes COUNT binary messages of SIZE octets to every open socket, one after
+                  another. They begin with their number (64 bits, from 1) and the time (64 bits,
+                  nanoseconds since 1970), most significant octet first, as far as there is room
+  !G              collects garbage, returns memory to the operating system, and answers "!G"
+
+A command it does not understand is answered with "!E" and the reason. When it is ready it prints
+one line, "listening on HOST:PORT". SIGINT or SIGTERM end it: it closes all sockets with 1001 and
+waits for them, 5 s at most.`
+
+// listeningOn begins the line that says where the server is.
+const listeningOn = "listening on "
+
+// maxStreamsDefault is the MAX_CONCURRENT_STREAMS of the reference server.
+const maxStreamsDefault = 1 << 20
+
+// shutdownTimeout is how long the sockets have to answer Close.
+const shutdownTimeout = 5 * time.Second
+
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := newFlagSet("serve")
+	addr := f.String("addr", "127.0.0.1:8080", "listen on `host:port`; with port 0 on a free one")
+	loops := f.Int("loops", 0, "event `loops` (default: one for each CPU)")
+	maxStreams := f.Uint("max-streams", maxStreamsDefault, "`N` WebSockets a connection: MAX_CONCURRENT_STREAMS")
+	profile := f.String("cpuprofile", "", "write a CPU profile to `file`")
+	if err := parseFlags(f, args, stdout, serveUsage); err != nil {
+		return err
+	}
+	switch {
+	case f.NArg() > 0:
+		return &usageError{"serve", fmt.Sprintf("unexpected argument %q", f.Arg(0))}
+	case *loops < 0:
+		return &usageError{"serve", fmt.Sprintf("-loops must be positive, not %d", *loops)}
+	case *maxStreams == 0 || *maxStreams > math.MaxInt32:
+		return &usageError{"serve", fmt.Sprintf("-max-streams must be 1 to %d, not %d", math.MaxInt32, *maxStreams)}
+	}
+	stopProfile, err := startProfile(*profile, "")
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
+	l, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	return serveOn(ctx, l, bench.NewReference(bench.ReferenceConfig{
+		Loops: *loops, MaxStreams: uint32(*maxStreams), Logger: slog.New(slog.NewTextHandler(stderr, nil)),
+	}), stdout)
+}
+
+// serveOn serves until ctx is done, and then shuts down.
+func serveOn(ctx context.Context, l net.Listener, server *bench.Reference, stdout io.Writer) error {
+	fmt.Fprintln(stdout, listeningOn+l.Addr().String())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	deadline, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(deadline); err != nil {
+		return fmt.Errorf("sockets were left after %v: %w", shutdownTimeout, err)
+	}
+	return <-served
+}
