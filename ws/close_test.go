@@ -369,3 +369,20 @@ func TestUnsendableClose(t *testing.T) {
 	wantPanic(t, "BUG: ", func() { s.c.CloseLocal(&s.r, CloseNormal, repeat(124)) })
 	s.wantIdle("neither is sent")
 }
+
+// TestCloseLocalFrees: what has arrived of a message is not kept while the
+// peer takes its time.
+func TestCloseLocalFrees(t *testing.T) {
+	s := open(t, small)
+	s.feed(clientFrame(textPart, "a\xe2"))
+	if s.c.Held() == 0 {
+		t.Fatal("nothing held inside a message")
+	}
+	s.c.CloseLocal(&s.r, CloseGoingAway, "")
+	s.want("our Close inside the peer's message", "CLOSE 1001")
+	if s.c.Held() != 0 {
+		t.Errorf("%d octets held of a message that nobody will see", s.c.Held())
+	}
+	s.feed(slices.Concat(clientFrame(contLast, "\x82\xac"), clientFrame(ping, "p")))
+	s.want("the rest is discarded, not judged", `PONG "p"`)
+}
