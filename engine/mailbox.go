@@ -46,7 +46,7 @@ const (
 // burst made larger is given back.
 const (
 	arenaKeep = 1 << 20
-	postsKeep = 1 << 15
+	postsKeep = 1 << 17
 )
 
 // message frames and copies p. It reports false when the mailbox is full.
