@@ -70,7 +70,7 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	k.stats.SocketsOpened++
 	s.ws.Opened()
 	if c.drain != drainNone {
-		s.closeLocal(ws.CloseGoingAway, drainReason)
+		s.ws.Close(ws.CloseGoingAway, drainReason) // behind what OnOpen sent
 	}
 }
 

@@ -58,9 +58,9 @@ func (c *conn) stillClosing(due []closingStream) []closingStream {
 // expireClosing resets the streams whose time is over. The error code says whether we were through.
 func (c *conn) expireClosing(now time.Duration) {
 	q := &c.closing
-	n := 0
-	for ; n < len(q.due) && q.due[n].by <= now; n++ {
-		s := c.streams.find(q.due[n].id)
+	for len(q.due) > 0 && q.due[0].by <= now {
+		s := c.streams.find(q.due[0].id)
+		q.due = q.due[1:]
 		if s == nil {
 			continue
 		}
@@ -68,9 +68,8 @@ func (c *conn) expireClosing(now time.Duration) {
 		if s.state == stateHalfClosedLocal {
 			code = frame.NoError
 		}
-		c.resetStream(s.id, code, ws.ErrCloseTimeout)
+		c.resetStream(s.id, code, ws.ErrCloseTimeout) // the last one may end the connection, and empty q
 	}
-	q.due = q.due[:copy(q.due, q.due[n:])]
 	if len(q.due) == 0 {
 		q.due = nil
 	}
@@ -109,6 +108,7 @@ func (c *conn) expire() {
 	}
 	c.expireClosing(now)
 	switch {
+	case c.state >= connLeaving:
 	case c.prefaceBy <= now:
 		c.leave(frame.ProtocolError, "no preface and SETTINGS in time", errPreface)
 	case c.settingsBy <= now:

@@ -30,6 +30,7 @@ func (c *conn) startDrain() {
 	c.drain = drainNotified
 	c.control = frame.AppendGoAway(c.control, math.MaxInt32, frame.NoError, nil)
 	c.control = frame.AppendPing(c.control, false, drainPing)
+	c.pingBy = min(c.pingBy, after(c.core.now, c.core.limits.PingTimeout))
 	c.touch()
 	c.cursor = c.streams.size()
 	if !c.drains {
@@ -50,8 +51,8 @@ func (c *conn) closeSockets() (more bool) {
 	}
 	closed := false
 	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) {
-		if s.kind == streamSocket && !s.shut && !s.end {
-			s.closeLocal(ws.CloseGoingAway, drainReason)
+		// Through the mailbox: behind what Send has accepted and the loop not yet seen.
+		if s.kind == streamSocket && s.ws.Close(ws.CloseGoingAway, drainReason) == nil {
 			closed = true
 		}
 	})
