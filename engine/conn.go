@@ -41,6 +41,7 @@ type conn struct {
 	peerInitial int32 // the peer's INITIAL_WINDOW_SIZE: base of the streams' windows
 	ready       flow.Ring
 	blocked     flow.Ring
+	unblocked   int // streams of blocked, from its front, that may have a window again
 	burst       int // octets of the next gather
 	dirty       bool
 	leaves      bool // is on core.leaving

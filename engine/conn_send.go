@@ -22,19 +22,33 @@ func (c *conn) pull(g *gather) (more bool) {
 	if c.state >= connLeaving {
 		return false
 	}
+	more = c.unblock()
 	for visits := 0; !g.full(); visits++ {
 		slot := c.ready.Front()
 		if slot == nil {
-			return len(c.control) > 0
+			return more || len(c.control) > 0
 		}
 		if visits >= visitsTurn {
 			return true
 		}
 		if !c.pullStream(g, streamOf(slot)) {
-			return len(c.control) > 0
+			return more || len(c.control) > 0
 		}
 	}
 	return true
+}
+
+// unblock gives a turn to the next few of the streams that may have a window since setPeerInitial and reports
+// whether there are more. Of those that left the ring meanwhile others take the place, which does no harm.
+func (c *conn) unblock() (more bool) {
+	c.unblocked = min(c.unblocked, c.blocked.Len())
+	for range min(c.unblocked, visitsTurn) {
+		s := streamOf(c.blocked.Pop())
+		c.ready.Push(&s.slot)
+		s.turn = turnReady
+		c.unblocked--
+	}
+	return c.unblocked > 0
 }
 
 // pullControl moves the control frames to g and reports whether all of them fitted.
@@ -166,12 +180,12 @@ func (c *conn) recvStreamCredit(s *stream, increment uint32) error {
 }
 
 // setPeerInitial is a new INITIAL_WINDOW_SIZE of the peer. It moves every stream's window without a visit
-// to any: the windows are relative to it, and blocked streams get a turn all together.
+// to any: the windows are relative to it, and blocked streams get a turn as pull comes to them.
 func (c *conn) setPeerInitial(size int32) {
 	grown := size > c.peerInitial
 	c.peerInitial = size
 	if grown && c.blocked.Len() > 0 {
-		c.ready.Splice(&c.blocked)
+		c.unblocked = c.blocked.Len()
 		c.touch()
 	}
 }
