@@ -147,6 +147,7 @@ func (c *client) hear() (h heard, err error) {
 			c.flush() // a connection that takes nothing may still have something to say
 		}
 		if err := c.readFrame(); err != nil {
+			c.nc.Close()
 			return h, err
 		}
 	}

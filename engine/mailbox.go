@@ -49,26 +49,38 @@ const (
 	postsKeep = 1 << 17
 )
 
-// message frames and copies p. It reports false when the mailbox is full.
-func (b *mailbox) message(s *stream, t ws.MessageType, p []byte) bool {
+// message frames and copies p. It fails when the mailbox is full, or a Close was posted before:
+// only under this lock can that be told exactly, so that what Send accepts is sent.
+func (b *mailbox) message(s *stream, t ws.MessageType, p []byte) error {
 	b.mu.Lock()
+	if s.asked {
+		b.mu.Unlock()
+		return ws.ErrClosed
+	}
 	off := len(b.arena)
 	if off+ws.HeaderLen(len(p))+len(p) > b.size && off > 0 {
 		b.mu.Unlock()
-		return false
+		return ErrMailboxFull
 	}
 	b.arena = append(ws.AppendHeader(b.arena, true, ws.Opcode(t), len(p)), p...)
 	b.append(post{s: s, kind: postMessage, off: uint32(off), n: uint32(len(b.arena) - off)})
-	return true
+	return nil
 }
 
-func (b *mailbox) prepared(s *stream, p *ws.Prepared) {
+// prepared posts a shared message. It fails when a Close was posted before.
+func (b *mailbox) prepared(s *stream, p *ws.Prepared) error {
 	b.mu.Lock()
+	if s.asked {
+		b.mu.Unlock()
+		return ws.ErrClosed
+	}
 	b.append(post{s: s, kind: postPrepared, prepared: p})
+	return nil
 }
 
 func (b *mailbox) close(s *stream, code ws.CloseCode, reason string) {
 	b.mu.Lock()
+	s.asked = true
 	off := len(b.arena)
 	b.arena = append(b.arena, byte(code>>8), byte(code))
 	b.arena = append(b.arena, reason...)

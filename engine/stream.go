@@ -9,7 +9,7 @@ import (
 )
 
 // stream is one HTTP/2 stream and the WebSocket on it, one object. All of it belongs to the
-// connection's loop, except queued and what ws.Conn says of itself.
+// connection's loop, except queued, asked and what ws.Conn says of itself.
 //
 // It has output (queue, or end not yet sent) if and only if it is on the connection's
 // ready or blocked ring; turn says which.
@@ -36,6 +36,7 @@ type stream struct {
 	closing bool // the time for the peer to end its side runs: see conn.closing
 	shut    bool // a Close frame was queued: nothing may follow
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
+	asked   bool // a Close was posted; guarded by the mailbox's lock
 }
 
 // streamKind says what a stream carries.
@@ -75,20 +76,24 @@ func (s *stream) Send(t ws.MessageType, p []byte) error {
 	if !s.admit(n) {
 		return s.refuse()
 	}
-	if !s.core().box.message(s, t, p) {
+	err := s.core().box.message(s, t, p)
+	if err != nil {
 		s.unqueue(n)
-		return ErrMailboxFull
 	}
-	return nil
+	return err
 }
 
 // SendPrepared implements ws.Lower. Any goroutine.
 func (s *stream) SendPrepared(p *ws.Prepared) error {
-	if !s.admit(len(p.Frame())) {
+	n := len(p.Frame())
+	if !s.admit(n) {
 		return s.refuse()
 	}
-	s.core().box.prepared(s, p)
-	return nil
+	err := s.core().box.prepared(s, p)
+	if err != nil {
+		s.unqueue(n)
+	}
+	return err
 }
 
 // RequestClose implements ws.Lower. Any goroutine.
