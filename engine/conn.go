@@ -46,6 +46,7 @@ type conn struct {
 	dirty       bool
 	leaves      bool // is on core.leaving
 	drains      bool // is on core.draining
+	closedSome  bool // so has this pass over streams: see closeSockets
 
 	settings settingsState
 	drain    drainState
@@ -205,6 +206,9 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 		c.closing.live--
 	}
 	c.loseSocket(s, err)
+	if c.ready.Len() > 0 {
+		c.touch() // it may have been what kept the others from the rest of the connection's window
+	}
 	if c.streams.len() == 0 {
 		c.idleSince = c.core.now
 		c.drained()

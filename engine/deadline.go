@@ -108,6 +108,7 @@ func (c *conn) expire() {
 	}
 	c.expireClosing(now)
 	switch {
+	case c.state >= connLeaving: // the last stream's time was over
 	case c.state >= connLeaving:
 	case c.prefaceBy <= now:
 		c.leave(frame.ProtocolError, "no preface and SETTINGS in time", errPreface)

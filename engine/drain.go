@@ -22,21 +22,28 @@ const drainReason = "going away"
 
 var errDrained = errors.New("shutting down")
 
-// startDrain tells the peer to open no more streams and closes every socket with 1001, a few a turn.
+// startDrain tells the peer to open no more streams, unless the peer has said that itself, and closes
+// every socket with 1001, a few a turn.
 func (c *conn) startDrain() {
-	if c.drain != drainNone || c.state >= connLeaving {
+	if c.drain == drainNotified || c.state >= connLeaving {
 		return
 	}
-	c.drain = drainNotified
-	c.control = frame.AppendGoAway(c.control, math.MaxInt32, frame.NoError, nil)
-	c.control = frame.AppendPing(c.control, false, drainPing)
-	c.pingBy = min(c.pingBy, after(c.core.now, c.core.limits.PingTimeout))
-	c.touch()
+	if c.drain == drainNone {
+		c.notifyDrain()
+	}
 	c.cursor = c.streams.size()
 	if !c.drains {
 		c.drains = true
 		c.core.draining = append(c.core.draining, c)
 	}
+}
+
+func (c *conn) notifyDrain() {
+	c.drain = drainNotified
+	c.control = frame.AppendGoAway(c.control, math.MaxInt32, frame.NoError, nil)
+	c.control = frame.AppendPing(c.control, false, drainPing)
+	c.pingBy = min(c.pingBy, after(c.core.now, c.core.limits.PingTimeout))
+	c.touch()
 	if c.state == connOpening {
 		c.finishDrain() // nothing can be on its way
 	}
@@ -49,15 +56,14 @@ func (c *conn) closeSockets() (more bool) {
 		c.drains = false
 		return false
 	}
-	closed := false
 	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) {
 		// Through the mailbox: behind what Send has accepted and the loop not yet seen.
 		if s.kind == streamSocket && s.ws.Close(ws.CloseGoingAway, drainReason) == nil {
-			closed = true
+			c.closedSome = true
 		}
 	})
-	if c.cursor == 0 && closed {
-		c.cursor = c.streams.size()
+	if c.cursor == 0 && c.closedSome {
+		c.cursor, c.closedSome = c.streams.size(), false
 	}
 	c.drains = c.cursor > 0
 	return c.drains

@@ -182,6 +182,9 @@ func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
 	}
 	g.buf = append(ws.AppendHeader(g.buf[:0], true, op, len(payload)), payload...)
 	g.b = g.buf
+	if s.turn == turnBlocked {
+		s.unschedule() // a window too small for what was first may do for the pong
+	}
 	s.schedule()
 }
 
@@ -217,10 +220,12 @@ func (s *stream) Panicked(v any, stack []byte) {
 	k.log.Error("handler panicked", "panic", v, "remote", s.conn.remote, "stream", s.id, "stack", string(stack))
 }
 
-// closeLocal starts the closing handshake.
+// closeLocal starts the closing handshake. What has arrived of an incomplete message is freed by it.
 func (s *stream) closeLocal(code ws.CloseCode, reason string) {
 	if s.state != stateClosed {
+		held := s.ws.Held()
 		s.ws.CloseLocal(&s.core().receiver, code, reason)
+		s.conn.assembly += s.ws.Held() - held
 	}
 }
 
@@ -243,14 +248,14 @@ func (s *stream) fail(code ws.CloseCode, reason string, cause error) {
 	s.conn.assembly += s.ws.Held() - held
 }
 
-// discard empties the queue, but for a segment that has begun if that is to be finished.
+// discard empties the queue. To finish means to keep a segment that has begun, and the Close.
 func (s *stream) discard(finish bool) {
 	k := s.core()
-	var begun *segment
+	var kept queue
 	for !s.queue.empty() {
 		g := s.queue.pop()
-		if g.begun && finish {
-			begun = g
+		if finish && (g.begun || g.kind == segmentClose) {
+			kept.push(g)
 			continue
 		}
 		if g.kind == segmentMessage {
@@ -259,9 +264,9 @@ func (s *stream) discard(finish bool) {
 		}
 		k.release(g)
 	}
-	if begun != nil {
-		s.queue.push(begun)
-	} else if !s.end {
-		s.unschedule()
+	s.queue = kept
+	s.unschedule()
+	if !kept.empty() {
+		s.schedule()
 	}
 }
