@@ -1,0 +1,256 @@
+package engine_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	xHPACK = "golang.org/x/net/http2/hpack"
+	xUnix  = "golang.org/x/sys/unix"
+)
+
+// arrows has, for each package of the module, everything outside of the standard library that it may import.
+//
+//	cmd/wsbench -> bench -> engine -> ws            flow, ws and engine/frame import nothing of ours
+//	                          |----> hpack -> golang.org/x/net/http2/hpack
+//	                          |----> flow
+//	                          |----> engine/frame
+//	                          '----> golang.org/x/sys/unix
+var arrows = map[string][]string{
+	"flow":         {},
+	"ws":           {},
+	"engine/frame": {},
+	"hpack":        {xHPACK},
+	"engine":       {"h2ws/ws", "h2ws/hpack", "h2ws/flow", "h2ws/engine/frame", xUnix},
+	"bench":        {"h2ws/engine", "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xUnix},
+	"cmd/wsbench":  {"h2ws/bench", xUnix},
+}
+
+// testArrows has what tests may import besides. A package's own external tests import it.
+var testArrows = map[string][]string{
+	"engine": {xHPACK},
+}
+
+// withIO has the files that may use clocks, goroutines, locks and sockets. Everything else
+// in core must do without: bytes and the time come in as arguments.
+var (
+	core   = []string{"flow", "hpack", "ws", "engine/frame", "engine"}
+	withIO = []string{
+		"engine/server.go",     // the public calls, from any goroutine
+		"engine/loop_linux.go", // the one goroutine, its clock and its sockets
+		"engine/poll_linux.go", // epoll
+		"engine/sock_linux.go", // read, write
+		"engine/mailbox.go",    // the lock between them
+	}
+)
+
+// source is one file of the module.
+type source struct {
+	path, dir string // slash-separated, relative to the module
+	test      bool
+	set       *token.FileSet
+	*ast.File
+}
+
+// sources parses the module's files for all systems, those with go:build ignore and testdata aside.
+func sources(t *testing.T) (list []source) {
+	t.Helper()
+	root := ".."
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(path) != ".go" {
+			return nil
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		relative = filepath.ToSlash(relative)
+		dir, name, _ := cutLast(relative, "/")
+		list = append(list, source{relative, dir, strings.HasSuffix(name, "_test.go"), set, file})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 50 {
+		t.Fatalf("only %d files: the walk does not see the module", len(list))
+	}
+	return list
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return "", s, false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+func importPath(spec *ast.ImportSpec) string {
+	path, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		panic(err) // the parser has accepted it
+	}
+	return path
+}
+
+// standard reports whether a package belongs to the standard library: no dot in the first element, and not ours.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".") && first != "h2ws"
+}
+
+func TestArrows(t *testing.T) {
+	for _, file := range sources(t) {
+		allowed, known := arrows[file.dir]
+		if !known {
+			t.Errorf("%s: package %q is not drawn in arrows", file.path, file.dir)
+			continue
+		}
+		if file.test {
+			allowed = slices.Concat(allowed, testArrows[file.dir], []string{"h2ws/" + file.dir})
+		}
+		for _, spec := range file.Imports {
+			if path := importPath(spec); !standard(path) && !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", file.path, path)
+			}
+		}
+	}
+}
+
+// What a package of the standard library is for, where the core must do without.
+var ioImports = []string{"bufio", "context", "crypto/tls", "net/http", "os", "os/signal", "sync", "syscall", xUnix}
+
+// The clock, as package time has it. Durations are fine.
+var clockCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+// What package net has besides constants and errors.
+var netNames = []string{"ErrClosed"}
+
+// Below the loop nobody calls the clock, starts a goroutine, takes a lock or enters the kernel.
+func TestCoreDoesNoIO(t *testing.T) {
+	for _, file := range sources(t) {
+		if file.test || !slices.Contains(core, file.dir) || slices.Contains(withIO, file.path) {
+			continue
+		}
+		if file.path == "engine/serve_other.go" {
+			continue // stands in for loop_linux.go where there is no epoll
+		}
+		complain := func(n ast.Node, what string) {
+			t.Errorf("%s: %s below the loop", file.set.Position(n.Pos()), what)
+		}
+		for _, spec := range file.Imports {
+			if slices.Contains(ioImports, importPath(spec)) {
+				complain(spec, "import of "+importPath(spec))
+			}
+		}
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				complain(n, "go statement")
+			case *ast.SelectorExpr:
+				if what := ioSelector(n); what != "" {
+					complain(n, what)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// ioSelector names what is wrong with x.y in the core, or returns "".
+func ioSelector(n *ast.SelectorExpr) string {
+	name := n.Sel.Name
+	if name == "Lock" || name == "RLock" || name == "TryLock" {
+		return "lock"
+	}
+	pkg, ok := n.X.(*ast.Ident)
+	switch {
+	case !ok:
+	case pkg.Name == "time" && slices.Contains(clockCalls, name):
+		return "time." + name
+	case pkg.Name == "net" && !slices.Contains(netNames, name):
+		return "net." + name
+	}
+	return ""
+}
+
+// A list of files that do not exist guards nothing.
+func TestListedFilesExist(t *testing.T) {
+	var paths []string
+	for _, file := range sources(t) {
+		paths = append(paths, file.path)
+	}
+	for _, path := range withIO {
+		if !slices.Contains(paths, path) {
+			t.Errorf("withIO lists %s, which does not exist", path)
+		}
+	}
+	for dir := range arrows {
+		if !slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, dir+"/") }) {
+			t.Errorf("arrows has package %s, which does not exist", dir)
+		}
+	}
+}
+
+// linesMax is more than a file of one idea needs.
+const linesMax = 450
+
+// Names for files that are about no idea in particular.
+var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "misc", "mock", "mocks", "options"}
+
+func TestFilesAreOneIdea(t *testing.T) {
+	for _, file := range sources(t) {
+		if lines := file.set.File(file.Pos()).LineCount(); lines > linesMax && !file.test {
+			t.Errorf("%s has %d lines, more than %d", file.path, lines, linesMax)
+		}
+		_, name, _ := cutLast(file.path, "/")
+		for part := range strings.SplitSeq(strings.TrimSuffix(name, ".go"), "_") {
+			if slices.Contains(vagueNames, part) {
+				t.Errorf("%s is named after no idea", file.path)
+			}
+		}
+	}
+}
+
+// Tests wait for what they wait for: time.Sleep is not in them.
+func TestTestsDoNotSleep(t *testing.T) {
+	for _, file := range sources(t) {
+		if !file.test {
+			continue
+		}
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, _ := s.X.(*ast.Ident)
+			switch {
+			case pkg != nil && pkg.Name == "time" && s.Sel.Name == "Sleep":
+				t.Errorf("%s: a test sleeps", file.set.Position(n.Pos()))
+			case pkg != nil && pkg.Name == "t" && (s.Sel.Name == "Skip" || s.Sel.Name == "Skipf" || s.Sel.Name == "SkipNow"):
+				t.Errorf("%s: a test is skipped", file.set.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
