@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -327,4 +328,9 @@ func (c *client) wantGone(why string) {
 func (c *client) cut() {
 	c.nc.(*net.TCPConn).SetLinger(0)
 	c.nc.Close()
+}
+
+// isReset reports whether a connection ended with a TCP reset.
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -16,6 +16,7 @@ var errAnswered = errors.New("the request was answered")
 type resetError struct{ code frame.ErrCode }
 
 func (e *resetError) Error() string { return "RST_STREAM " + e.code.String() }
+func (e *resetError) Unwrap() error { return ws.ErrReset }
 
 // newStream registers a stream that the peer has just opened; end says that it has ended its side.
 func (c *conn) newStream(id uint32, kind streamKind, end bool) *stream {

@@ -80,6 +80,10 @@ func (k *core) deliverPost(p *post) {
 		s.closeLocal(code, string(octets[2:]))
 	case postSlow:
 		s.closeSlow()
+	case postAnswer:
+		s.queueClose(octets, true)
+	case postEnd:
+		s.queueEnd()
 	}
 }
 

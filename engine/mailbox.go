@@ -40,6 +40,8 @@ const (
 	postPrepared                 // a shared message
 	postClose                    // the payload of a Close frame
 	postSlow                     // the queue was found full
+	postAnswer                   // the payload of a Close frame that ends the stream
+	postEnd                      // END_STREAM
 )
 
 // arenaKeep is the largest arena, and postsKeep the longest list of posts, that is used again: what a
@@ -85,6 +87,16 @@ func (b *mailbox) close(s *stream, code ws.CloseCode, reason string) {
 	b.arena = append(b.arena, byte(code>>8), byte(code))
 	b.arena = append(b.arena, reason...)
 	b.append(post{s: s, kind: postClose, off: uint32(off), n: uint32(len(b.arena) - off)})
+}
+
+// end posts how the loop itself ends a stream, postAnswer with a payload or postEnd: behind what Send has accepted,
+// be it in the callback before.
+func (b *mailbox) end(s *stream, kind postKind, payload []byte) {
+	b.mu.Lock()
+	s.asked = true
+	off := len(b.arena)
+	b.arena = append(b.arena, payload...)
+	b.append(post{s: s, kind: kind, off: uint32(off), n: uint32(len(payload))})
 }
 
 func (b *mailbox) slow(s *stream) {

@@ -188,8 +188,17 @@ func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
 	s.schedule()
 }
 
-// WriteClose implements ws.Lower.
+// WriteClose implements ws.Lower. A Close of our own came through the mailbox, behind what was sent before.
+// An answer takes the same way, unless the socket is slow: then nothing more is to be sent.
 func (s *stream) WriteClose(payload []byte, end bool) {
+	if end && s.queued.Load()&queuedSlow == 0 {
+		s.core().box.end(s, postAnswer, payload)
+		return
+	}
+	s.queueClose(payload, end)
+}
+
+func (s *stream) queueClose(payload []byte, end bool) {
 	if s.shut || s.end || s.state == stateClosed {
 		return
 	}
@@ -203,8 +212,16 @@ func (s *stream) WriteClose(payload []byte, end bool) {
 	s.conn.startClosing(s)
 }
 
-// EndStream implements ws.Lower.
+// EndStream implements ws.Lower. Where no Close has gone before, it follows what Send has accepted.
 func (s *stream) EndStream() {
+	if !s.shut {
+		s.core().box.end(s, postEnd, nil)
+		return
+	}
+	s.queueEnd()
+}
+
+func (s *stream) queueEnd() {
 	if s.end || s.state == stateClosed {
 		return
 	}
