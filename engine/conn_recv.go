@@ -121,11 +121,9 @@ func (c *conn) recvHeader(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// checkHeader judges a frame by its header alone, before a payload octet is read.
+// checkHeader judges a frame by its header alone, before a payload octet is read. What it may be here comes first: a
+// frame that must not come at all is a connection error, even if its length would be a stream error.
 func (c *conn) checkHeader(h frame.Header) error {
-	if err := frame.Check(h, frame.MaxPayloadMin); err != nil {
-		return err
-	}
 	if c.state == connOpening && (h.Type != frame.Settings || h.Flags.Has(frame.FlagAck)) {
 		return connError(frame.ProtocolError, "the first frame is not SETTINGS (RFC 9113 §3.4)")
 	}
@@ -135,13 +133,24 @@ func (c *conn) checkHeader(h frame.Header) error {
 	if c.block.id == 0 && h.Type == frame.Continuation {
 		return connError(frame.ProtocolError, "CONTINUATION without a field block (RFC 9113 §6.10)")
 	}
-	return nil
+	return frame.Check(h, frame.MaxPayloadMin)
 }
 
-// recvRejected goes on behind a frame whose header is a stream error.
+// recvRejected goes on behind a frame whose header is a stream error. On an idle stream it is a connection
+// error: "RST_STREAM frames MUST NOT be sent for a stream in the "idle" state" (RFC 9113 §6.4).
 func (c *conn) recvRejected(h frame.Header, err error) error {
 	c.skip(int(h.Length))
+	if e := err.(*frame.Error); e.StreamID != 0 && c.idle(h.StreamID) {
+		return connError(e.Code, e.Text)
+	}
 	return err
+}
+
+// idle reports whether the peer has not opened that stream (RFC 9113 §5.1). Behind our final GOAWAY it may have,
+// and "the sender can discard frames for streams initiated by the receiver with identifiers higher than the
+// identified last stream" (§6.8).
+func (c *conn) idle(id uint32) bool {
+	return id%2 == 0 || id > c.lastPeerID && c.drain != drainFinal
 }
 
 func (c *conn) skip(n int) {
@@ -322,7 +331,7 @@ func blockError(id uint32, err error) error {
 }
 
 func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
-	if h.StreamID > c.lastPeerID || h.StreamID%2 == 0 {
+	if c.idle(h.StreamID) {
 		return connError(frame.ProtocolError, "RST_STREAM on an idle stream (RFC 9113 §6.4)")
 	}
 	c.core.stats.ResetsReceived++
@@ -356,7 +365,7 @@ func (c *conn) recvGoAway(p []byte) error {
 }
 
 func (c *conn) recvWindowUpdate(h frame.Header, p []byte) error {
-	if h.StreamID > c.lastPeerID || h.StreamID != 0 && h.StreamID%2 == 0 {
+	if h.StreamID != 0 && c.idle(h.StreamID) {
 		return connError(frame.ProtocolError, "WINDOW_UPDATE on an idle stream (RFC 9113 §5.1)")
 	}
 	increment, err := frame.ParseWindowUpdate(h, p)

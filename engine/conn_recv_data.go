@@ -9,7 +9,7 @@ import (
 // connection's window and is given back to it at once (RFC 9113 §5.1, §6.9): its octets are either
 // consumed before the next read or dropped.
 func (c *conn) recvDataHeader(h frame.Header) error {
-	if h.StreamID > c.lastPeerID || h.StreamID%2 == 0 {
+	if c.idle(h.StreamID) {
 		return connError(frame.ProtocolError, "DATA on an idle stream (RFC 9113 §5.1)")
 	}
 	if err := c.recvWindow.Take(h.Length); err != nil {
@@ -38,10 +38,10 @@ func (c *conn) recvDataHeader(h frame.Header) error {
 }
 
 // recvDataStream is the stream that a DATA frame is for. It is nil, without an error, for a stream
-// that we have reset.
+// that we have reset or that is behind our final GOAWAY.
 func (c *conn) recvDataStream(h frame.Header) (*stream, error) {
 	s := c.streams.find(h.StreamID)
-	if s == nil && c.resets.has(h.StreamID) {
+	if s == nil && (h.StreamID > c.lastPeerID || c.resets.has(h.StreamID)) {
 		return nil, nil
 	}
 	if s == nil || s.state == stateHalfClosedRemote {

@@ -87,10 +87,10 @@ func (c *conn) drained() {
 	}
 }
 
-// peerLeaves is the peer's GOAWAY: when its last stream is gone, so is the connection.
+// peerLeaves is the peer's GOAWAY: when its last stream is gone, so is the connection. Ours in return says
+// that a stream it opens all the same is not served.
 func (c *conn) peerLeaves() {
-	c.drain = drainFinal
-	if c.streams.len() == 0 {
-		c.leave(frame.NoError, "", errDrained)
+	if c.drain != drainFinal {
+		c.finishDrain()
 	}
 }
