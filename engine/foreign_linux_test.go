@@ -1,0 +1,175 @@
+package engine_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"h2ws/engine"
+	"h2ws/engine/frame"
+)
+
+// Whatever does not speak HTTP/2 is told so, and its connection closed; the others do not notice.
+
+// say connects and sends octets. The deadline is a guard.
+func say(t *testing.T, r *running, octets []byte) *net.TCPConn {
+	t.Helper()
+	nc, err := net.Dial("tcp", r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.SetDeadline(time.Now().Add(hangGuard))
+	nc.Write(octets) // may be more than the server wants to hear
+	return nc.(*net.TCPConn)
+}
+
+// answer returns all that the server says until it closes.
+func answer(t *testing.T, nc net.Conn) []byte {
+	t.Helper()
+	defer nc.Close()
+	answer, err := io.ReadAll(nc)
+	if err != nil && !isReset(err) {
+		t.Errorf("reading the answer: %v", err)
+	}
+	return answer
+}
+
+// goaway finds the GOAWAY in a server's frames.
+func goaway(t *testing.T, answer []byte) (code frame.ErrCode, found bool) {
+	t.Helper()
+	for len(answer) > 0 {
+		h, n := frame.ConsumeHeader(answer)
+		if n == 0 || len(answer) < n+int(h.Length) {
+			t.Errorf("half a frame: %x", answer)
+			return 0, false
+		}
+		if h.Type == frame.GoAway {
+			_, code, _ = frame.ParseGoAway(answer[n : n+int(h.Length)])
+			found = true
+		}
+		answer = answer[n+int(h.Length):]
+	}
+	return code, found
+}
+
+// withBystander runs f on a server with a socket that echoes before and after.
+func withBystander(t *testing.T, limits engine.Limits, f func(r *running)) {
+	r := serve(t, &engine.Server{Handler: echo, Limits: limits, Loops: 1})
+	bystander := r.dial()
+	id := bystander.open("/")
+	bystander.echo(id, "before")
+	f(r)
+	bystander.echo(id, "after")
+	until(t, "only the bystander is left", func() bool { return r.Stats().Connections == 1 })
+}
+
+func TestForeignOctets(t *testing.T) {
+	var hello bytes.Buffer
+	tls.Client(recorder{&hello}, &tls.Config{ServerName: "example.com", NextProtos: []string{"h2"}}).Handshake()
+	if hello.Len() < 100 {
+		t.Fatalf("the ClientHello has only %d octets", hello.Len())
+	}
+	settings := frame.AppendSettings([]byte(frame.Preface), roomy...)
+	for _, test := range []struct {
+		name   string
+		octets []byte
+		code   frame.ErrCode
+	}{
+		{"HTTP/1.1", []byte("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), frame.ProtocolError},
+		{"a TLS ClientHello", hello.Bytes(), frame.ProtocolError},
+		{"zeros", make([]byte, 100), frame.ProtocolError},
+		{"a preface that goes wrong at its end", []byte(frame.Preface[:23] + "x"), frame.ProtocolError},
+		{"an HTTP/1.1 request behind the preface", []byte(frame.Preface + "GET / HTTP/1.1\r\n\r\n"), frame.FrameSizeError},
+		{"a preface without SETTINGS", frame.AppendPing([]byte(frame.Preface), false, [8]byte{}), frame.ProtocolError},
+		{"a second preface", append(bytes.Clone(settings), frame.Preface...), frame.FrameSizeError},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withBystander(t, engine.Limits{}, func(r *running) {
+				code, found := goaway(t, answer(t, say(t, r, test.octets)))
+				if !found || code != test.code {
+					t.Errorf("GOAWAY: %v with %v, want %v", found, code, test.code)
+				}
+			})
+		})
+	}
+}
+
+// recorder is a connection that keeps what is written and answers nothing.
+type recorder struct{ *bytes.Buffer }
+
+func (recorder) Read([]byte) (int, error)         { return 0, io.EOF }
+func (recorder) Close() error                     { return nil }
+func (recorder) LocalAddr() net.Addr              { return nil }
+func (recorder) RemoteAddr() net.Addr             { return nil }
+func (recorder) SetDeadline(time.Time) error      { return nil }
+func (recorder) SetReadDeadline(time.Time) error  { return nil }
+func (recorder) SetWriteDeadline(time.Time) error { return nil }
+
+// Random octets, at the beginning and where frames are expected, do no harm.
+func TestForeignRandomOctets(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	withBystander(t, engine.Limits{}, func(r *running) {
+		for range 200 {
+			octets := make([]byte, random.IntN(4000))
+			for i := range octets {
+				octets[i] = byte(random.Uint32())
+			}
+			if random.IntN(2) == 0 {
+				octets = append(frame.AppendSettings([]byte(frame.Preface)), octets...)
+			}
+			nc := say(t, r, octets)
+			nc.CloseWrite() // they may end where the server waits for more
+			answer(t, nc)
+		}
+	})
+	if t.Failed() {
+		t.Logf("seed %d", seed)
+	}
+}
+
+// Whoever connects and says too little is shown the door.
+func TestForeignSilence(t *testing.T) {
+	withBystander(t, engine.Limits{PrefaceTimeout: 300 * time.Millisecond}, func(r *running) {
+		silent := make(map[string]net.Conn)
+		for name, octets := range map[string]string{
+			"nothing":                  "",
+			"half a preface":           frame.Preface[:12],
+			"a preface, no SETTINGS":   frame.Preface,
+			"half of a SETTINGS frame": frame.Preface + "\x00\x00\x06\x04",
+		} {
+			silent[name] = say(t, r, []byte(octets))
+		}
+		for name, nc := range silent {
+			if code, found := goaway(t, answer(t, nc)); !found || code != frame.ProtocolError {
+				t.Errorf("%s: GOAWAY: %v with %v, want PROTOCOL_ERROR", name, found, code)
+			}
+		}
+	})
+}
+
+// A stock HTTP/1.1 client and a TLS client get an error, soon.
+func TestForeignStockClients(t *testing.T) {
+	withBystander(t, engine.Limits{}, func(r *running) {
+		transport := new(http.Transport)
+		defer transport.CloseIdleConnections()
+		client := &http.Client{Transport: transport}
+		if response, err := client.Get("http://" + r.addr.String()); err == nil {
+			t.Errorf("an HTTP/1.1 client got %s", response.Status)
+		}
+		conn, err := tls.Dial("tcp", r.addr.String(), &tls.Config{InsecureSkipVerify: true})
+		var notTLS tls.RecordHeaderError
+		if err == nil {
+			conn.Close()
+		}
+		if !errors.As(err, &notTLS) {
+			t.Errorf("a TLS client got %v", err)
+		}
+	})
+}
