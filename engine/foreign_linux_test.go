@@ -85,7 +85,7 @@ func TestForeignOctets(t *testing.T) {
 		{"a TLS ClientHello", hello.Bytes(), frame.ProtocolError},
 		{"zeros", make([]byte, 100), frame.ProtocolError},
 		{"a preface that goes wrong at its end", []byte(frame.Preface[:23] + "x"), frame.ProtocolError},
-		{"an HTTP/1.1 request behind the preface", []byte(frame.Preface + "GET / HTTP/1.1\r\n\r\n"), frame.FrameSizeError},
+		{"an HTTP/1.1 request behind the preface", []byte(frame.Preface + "GET / HTTP/1.1\r\n\r\n"), frame.ProtocolError},
 		{"a preface without SETTINGS", frame.AppendPing([]byte(frame.Preface), false, [8]byte{}), frame.ProtocolError},
 		{"a second preface", append(bytes.Clone(settings), frame.Preface...), frame.FrameSizeError},
 	} {
