@@ -29,6 +29,8 @@ type testPeer struct {
 	// room is how many octets the socket takes; negative: any number.
 	room int
 	rest []byte
+
+	gather *gather
 }
 
 // echo is the handler of most tests: it echoes, and logs what happens.
@@ -137,10 +139,12 @@ func (p *testPeer) flushConn() {
 		if len(p.rest) > 0 {
 			return
 		}
-		g := newGather()
-		g.reset(c.burst)
-		more := c.pull(g)
-		for _, v := range g.vectors(nil, 0) {
+		if p.gather == nil {
+			p.gather = newGather()
+		}
+		p.gather.reset(c.burst)
+		more := c.pull(p.gather)
+		for _, v := range p.gather.vectors(nil, 0) {
 			p.rest = append(p.rest, v...)
 		}
 		if len(p.rest) == 0 && !more {
