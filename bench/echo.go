@@ -34,14 +34,11 @@ func (cl *Client) Echo(ctx context.Context) (Result, error) {
 	if cl.cfg.Size < EchoSizeMin {
 		return Result{}, fmt.Errorf("size must be at least %d to check echoes, not %d", EchoSizeMin, cl.cfg.Size)
 	}
-	e := &echo{cl: cl, payload: filler(cl.cfg.Size), random: rand.NewPCG(1, 2)}
-	cl.resetCounts()
+	e := newEcho(cl)
 	if err := cl.begin("echo warm-up", "echoes", &e.count); err != nil {
 		return Result{}, err
 	}
-	for range cl.cfg.InFlight {
-		e.send()
-	}
+	e.begin()
 	if err := e.runFor(ctx, cl.cfg.Duration/10); err != nil {
 		return Result{}, err
 	}
@@ -55,6 +52,18 @@ func (cl *Client) Echo(ctx context.Context) (Result, error) {
 	}
 	e.stopped = true
 	return r, cl.run(ctx, e, func() bool { return e.away == 0 })
+}
+
+func newEcho(cl *Client) *echo {
+	cl.resetCounts()
+	return &echo{cl: cl, payload: filler(cl.cfg.Size), random: rand.NewPCG(1, 2)}
+}
+
+// begin sends the first messages.
+func (e *echo) begin() {
+	for range e.cl.cfg.InFlight {
+		e.send()
+	}
 }
 
 func (e *echo) runFor(ctx context.Context, d time.Duration) error {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -45,7 +46,7 @@ func (cl *Client) end(err error, s *samples) (Result, error) {
 	client, clientErr := cl.self.used()
 	r.ServerCPU = server - m.server
 	r.ClientCPU = client - m.client
-	return r, errors.Join(err, serverErr, clientErr)
+	return r, cmp.Or(err, serverErr, clientErr)
 }
 
 // progress tells the user how far the scenario is.

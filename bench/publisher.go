@@ -13,7 +13,8 @@ import (
 // publisher sends published messages to every socket of a registry, one job and one message after
 // another, from a goroutine of its own that lives as long as there are jobs.
 type publisher struct {
-	sockets *registry
+	sockets  *registry
+	patience time.Duration // how long a socket may be full before it is given up
 
 	mu      sync.Mutex
 	jobs    []job
@@ -31,8 +32,7 @@ const (
 	queueOctets   = 32 << 10
 	queueMessages = 128
 
-	// drainTimeout is how long a socket may be full before it is given up, and drainPoll how often
-	// it is looked at meanwhile.
+	// drainTimeout is a publisher's patience, and drainPoll how often it looks at a full socket.
 	drainTimeout = 10 * time.Second
 	drainPoll    = 200 * time.Microsecond
 )
@@ -97,13 +97,13 @@ func (p *publisher) publish(payload []byte) {
 	clear(p.batch[:])
 }
 
-// deliver sends m to one socket as soon as it has room. A socket that has none for drainTimeout would
-// miss a message: it is closed with 1008 instead.
+// deliver sends m to one socket as soon as it has room. A socket that has none for too long would miss
+// a message: it is closed with 1008 instead.
 func (p *publisher) deliver(c *ws.Conn, m *ws.Prepared) {
 	if try(c, m) {
 		return
 	}
-	for until := time.Now().Add(drainTimeout); time.Now().Before(until); {
+	for until := time.Now().Add(p.patience); time.Now().Before(until); {
 		time.Sleep(drainPoll)
 		if try(c, m) {
 			return

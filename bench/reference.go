@@ -22,7 +22,8 @@ import (
 // far as SIZE has room for them. Which sockets get it is decided while it is published: those
 // open all the while do, those that open or close meanwhile may.
 type Reference struct {
-	server engine.Server
+	server  engine.Server
+	handler *referenceHandler
 }
 
 // ReferenceConfig configures a Reference.
@@ -36,8 +37,8 @@ type ReferenceConfig struct {
 func NewReference(cfg ReferenceConfig) *Reference {
 	def(&cfg.MaxStreams, 1<<20)
 	h := &referenceHandler{}
-	h.publisher.sockets = &h.sockets
-	return &Reference{server: engine.Server{
+	h.publisher.sockets, h.publisher.patience = &h.sockets, drainTimeout
+	return &Reference{handler: h, server: engine.Server{
 		Handler: h,
 		Loops:   cfg.Loops,
 		Limits:  engine.Limits{MaxConcurrentStreams: cfg.MaxStreams},

@@ -77,15 +77,19 @@ func readAddr(ctx context.Context, out io.Reader) (string, error) {
 	}
 }
 
-// stop ends the child and waits for it. It returns err, the outcome of the run, and if that is a
-// failure and the child had ended by itself, also how.
+// stop ends the child and waits for it. It returns err, the outcome of the run, together with how the
+// child ended if that was not as it should.
 func (c *child) stop(err error) error {
-	ended := c.cmd.Process.Signal(syscall.SIGTERM) != nil
+	c.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended, which Wait tells
 	timer := time.AfterFunc(childPatience, func() { c.cmd.Process.Kill() })
 	defer timer.Stop()
 	waitErr := c.cmd.Wait()
-	if waitErr != nil && (ended || err != nil && !errors.Is(err, context.Canceled)) {
-		return errors.Join(err, fmt.Errorf("the server ended with: %w", waitErr))
+	switch {
+	case waitErr == nil:
+		return err
+	case err == nil:
+		return fmt.Errorf("the server ended with: %w", waitErr)
+	default:
+		return fmt.Errorf("%w (the server ended with: %w)", err, waitErr)
 	}
-	return err
 }

@@ -19,13 +19,16 @@ type options struct {
 	profile string
 	pid     int
 	loops   int
+
+	unmeasured error // why cfg.Server is nil
 }
 
 // Groups of flags that only some scenarios know.
 type flagGroup int
 
 const (
-	flagsSize flagGroup = 1 << iota
+	flagsAddr flagGroup = 1 << iota
+	flagsSize
 	flagsDuration
 	flagsOrder
 	flagsFanout
@@ -40,15 +43,17 @@ func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 	f.IntVar(&c.InFlight, "inflight", c.InFlight, "keep `N` messages, or opening or closing handshakes, under way")
 	f.StringVar(&c.Path, "path", c.Path, "`path` to open")
 	f.IntVar(&c.Window, "window", c.Window, "`octets` the server may send on a socket before it gets credit: INITIAL_WINDOW_SIZE")
-	f.IntVar(&o.pid, "pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens on ADDR, if it can be seen)")
-	f.IntVar(&o.loops, "loops", 0, "event `loops` of the child server (default: one for each CPU)")
+	f.IntVar(&o.loops, "loops", 0, "give the child server `N` event loops (default: one for each CPU)")
 	f.StringVar(&o.json, "json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
 	f.StringVar(&o.profile, "profile", "", "write CPU profiles to `prefix`.client and, of the child server, prefix.server")
+	if groups&flagsAddr != 0 {
+		f.IntVar(&o.pid, "pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens on ADDR, if it can be seen)")
+	}
 	if groups&flagsSize != 0 {
 		f.IntVar(&c.Size, "size", c.Size, "`octets` of a message")
 	}
 	if groups&flagsDuration != 0 {
-		f.DurationVar(&c.Duration, "duration", c.Duration, "measure for so `long` (fanout: at most)")
+		f.DurationVar(&c.Duration, "duration", c.Duration, "measure for this `time` (fanout: at most)")
 	}
 	if groups&flagsOrder != 0 {
 		f.StringVar(&o.order, "order", "turn", "send on the sockets in `turn|random` order")
@@ -105,7 +110,7 @@ func (o *options) takeAddr(s *scenario, args []string) error {
 		return errors.New("-pid is for a server with an ADDR")
 	case len(args) == 0:
 		return nil
-	case s.name == "":
+	case s.groups&flagsAddr == 0:
 		return fmt.Errorf("unexpected argument %q: the demonstration starts its own server", args[0])
 	case len(args) > 1:
 		return fmt.Errorf("unexpected argument %q after the address (flags go before it)", args[1])

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -65,7 +65,7 @@ Examples:
   wsbench echo
   wsbench echo -sockets 10000 -conns 100 -size 1000 -order random
   wsbench echo -pid 4242 127.0.0.1:8080`,
-	groups: flagsSize | flagsDuration | flagsOrder,
+	groups: flagsAddr | flagsSize | flagsDuration | flagsOrder,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).Echo},
 }, {
 	name: "fanout",
@@ -79,7 +79,7 @@ Examples:
   wsbench fanout
   wsbench fanout -sockets 1000000 -rounds 20
   wsbench fanout -sockets 100000 -conns 10000`,
-	groups: flagsSize | flagsDuration | flagsFanout,
+	groups: flagsAddr | flagsSize | flagsDuration | flagsFanout,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).Fanout},
 }, {
 	name: "idle",
@@ -92,7 +92,8 @@ they have added to it. The memory before is read with one connection and one Web
 Examples:
   wsbench idle -sockets 1000000
   wsbench idle -sockets 10000 -conns 10000`,
-	steps: []step{(*bench.Client).Open, (*bench.Client).Idle},
+	groups: flagsAddr,
+	steps:  []step{(*bench.Client).Open, (*bench.Client).Idle},
 }, {
 	name: "open",
 	usage: `
@@ -103,7 +104,8 @@ Opens WebSockets, -inflight handshakes at a time, and closes them with the closi
 Examples:
   wsbench open -sockets 1000000
   wsbench open -sockets 100000 -conns 1000 -inflight 1000`,
-	steps: []step{(*bench.Client).Open, (*bench.Client).CloseSockets},
+	groups: flagsAddr,
+	steps:  []step{(*bench.Client).Open, (*bench.Client).CloseSockets},
 }}
 
 // run is the whole command.
@@ -128,26 +130,24 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 		defer func() { err = child.stop(err) }()
 		o.cfg.Addr, o.pid = child.addr, child.cmd.Process.Pid
 	}
-	if o.cfg.Server, err = o.server(s, stderr); err != nil {
+	if err := o.findServer(s); err != nil {
 		return err
 	}
 	report, err := s.measure(ctx, o, stderr)
 	if len(report.Results) == 0 {
 		return err
 	}
-	return errors.Join(err, o.write(report, stdout, stderr))
+	return cmp.Or(o.write(report, stdout, stderr), err)
 }
 
-// server finds the process to measure. Without one there still are rates and latencies.
-func (o *options) server(s *scenario, stderr io.Writer) (*bench.Process, error) {
-	p, err := o.process()
+// findServer finds the process to measure. Without one there still are rates and latencies.
+func (o *options) findServer(s *scenario) (err error) {
+	o.cfg.Server, err = o.process()
 	if err != nil && (s.name == "idle" || o.pid != 0) {
-		return nil, fmt.Errorf("cannot measure the server: %w", err)
+		return fmt.Errorf("cannot measure the server: %w", err)
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "wsbench: the server's CPU is not measured: %v\n", err)
-	}
-	return p, nil
+	o.unmeasured = err
+	return nil
 }
 
 func (o *options) process() (*bench.Process, error) {
@@ -172,6 +172,9 @@ func (s *scenario) measure(ctx context.Context, o *options, stderr io.Writer) (*
 		return report, err
 	}
 	defer client.Close()
+	if o.unmeasured != nil {
+		fmt.Fprintf(stderr, "wsbench: the server's CPU is not measured: %v\n", o.unmeasured)
+	}
 	for _, measure := range s.steps {
 		r, err := measure(client, ctx)
 		if r.Count > 0 {
