@@ -202,7 +202,7 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 	if c.data.s == s {
 		c.data.s = nil
 	}
-	if s.closing {
+	if s.closing && c.state < connLeaving {
 		c.closing.live--
 	}
 	c.loseSocket(s, err)

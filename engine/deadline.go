@@ -33,7 +33,7 @@ type closingStream struct {
 
 // startClosing gives the peer CloseTimeout from now to end its side of s.
 func (c *conn) startClosing(s *stream) {
-	if s.closing || c.core.limits.CloseTimeout == never || s.state == stateClosed {
+	if s.closing || c.core.limits.CloseTimeout == never || s.state == stateClosed || c.state >= connLeaving {
 		return
 	}
 	s.closing = true

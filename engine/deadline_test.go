@@ -202,3 +202,16 @@ func TestClosingQueue(t *testing.T) {
 		t.Errorf("%d entries for streams that have ended", n)
 	}
 }
+
+// Found by FuzzConn: the count went below zero with the streams of a connection that had been given up.
+func TestClosingQueueOfLostConnection(t *testing.T) {
+	p := openTestPeer(t, Limits{}, nil)
+	for id := uint32(1); id < 9; id += 2 {
+		p.open(id)
+		p.data(id, 0, message(ws.OpClose, ""))
+	}
+	p.send("DATA 0")
+	if q := p.conn.closing; q.live != 0 || len(q.due) != 0 {
+		t.Errorf("%d closing of %d entries, and no streams", q.live, len(q.due))
+	}
+}
