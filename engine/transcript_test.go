@@ -176,7 +176,7 @@ func (d dialogue) replay(t *testing.T, cut func(n int) int) string {
 	return out.String()
 }
 
-func parseDuration(t *testing.T, s string) time.Duration {
+func parseDuration(t testing.TB, s string) time.Duration {
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ const (
 )
 
 // parsePeerLine returns the octets of what follows ">".
-func parsePeerLine(t *testing.T, line string) []byte {
+func parsePeerLine(t testing.TB, line string) []byte {
 	line = strings.NewReplacer("{connect}", connectWords, "{get}", getWords).Replace(line)
 	for {
 		open, shut := strings.IndexByte(line, '{'), strings.IndexByte(line, '}')

@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"encoding/binary"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"h2ws/engine/frame"
+	"h2ws/ws"
+)
+
+// fuzzLimits make every limit reachable with few octets.
+var fuzzLimits = Limits{
+	MaxConcurrentStreams: 4,
+	MessageSize:          300,
+	AssemblySize:         400,
+	QueueSize:            2000,
+	QueueMessages:        6,
+	HeaderBlockSize:      1000,
+	Continuations:        3,
+	RequestBody:          50,
+}
+
+// fuzzApp counts callbacks by socket and does as it is told.
+type fuzzApp struct {
+	t    *testing.T
+	open map[*ws.Conn]bool
+}
+
+func (a *fuzzApp) OnOpen(c *ws.Conn) {
+	if _, known := a.open[c]; known {
+		a.t.Error("OnOpen twice")
+	}
+	a.open[c] = true
+	c.Send(ws.Text, []byte("welcome"))
+}
+
+func (a *fuzzApp) OnMessage(c *ws.Conn, m ws.Message) {
+	if !a.open[c] {
+		a.t.Error("OnMessage outside of OnOpen and OnClose")
+	}
+	if len(m.Data) > fuzzLimits.MessageSize {
+		a.t.Errorf("a message of %d octets", len(m.Data))
+	}
+	transcriptCommand(c, m)
+}
+
+func (a *fuzzApp) OnClose(c *ws.Conn, err error) {
+	if !a.open[c] {
+		a.t.Error("OnClose without OnOpen, or twice")
+	}
+	a.open[c] = false
+	if err == nil {
+		a.t.Error("OnClose without a reason")
+	}
+	c.Send(ws.Text, []byte("too late"))
+	c.Close(ws.CloseNormal, "")
+}
+
+// FuzzConn gives a fresh connection whatever comes to mind. The input is a script of steps: an octet that says what
+// happens, and what belongs to it. The server never panics, writes nothing but whole frames within its windows, tells
+// the handler of each socket's end exactly once, and holds no more than its limits allow.
+//
+// Its seeds are the golden transcripts, and testdata/fuzz/FuzzConn what the fuzzer has found beyond them.
+func FuzzConn(f *testing.F) {
+	files, err := filepath.Glob("testdata/transcripts/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for i, d := range parseTranscript(string(text)) {
+			f.Add(d.seedFuzz(f, i%4))
+		}
+	}
+	f.Fuzz(func(t *testing.T, script []byte) { playFuzz(t, script) })
+}
+
+// What the first octet of a step says, with its upper bits as an argument.
+const (
+	fuzzOctets = iota // a length in two octets and octets, given whole
+	fuzzCut           // the same, given in cuts of the argument plus one
+	fuzzTime          // time passes: 2^argument milliseconds
+	fuzzRoom          // the socket takes 2^argument-1 octets from now on; 31: any number
+	fuzzDrain
+	fuzzSteps
+)
+
+func playFuzz(t *testing.T, script []byte) {
+	app := &fuzzApp{t: t, open: map[*ws.Conn]bool{}}
+	p := newTestPeer(t, fuzzLimits, app)
+	for len(script) > 0 && p.conn.state != connLost {
+		step, argument := int(script[0]&7)%fuzzSteps, int(script[0]>>3)
+		script = script[1:]
+		switch step {
+		case fuzzOctets, fuzzCut:
+			if len(script) < 2 {
+				script = nil
+				break
+			}
+			n := min(int(binary.BigEndian.Uint16(script)), len(script)-2)
+			octets := script[2 : 2+n]
+			script = script[2+n:]
+			if step == fuzzOctets {
+				argument = len(octets)
+			}
+			for len(octets) > 0 {
+				n := min(argument+1, len(octets))
+				p.write(string(octets[:n]))
+				octets = octets[n:]
+			}
+		case fuzzTime:
+			p.later(time.Millisecond << argument)
+		case fuzzRoom:
+			if p.room = 1<<argument - 1; argument == 31 {
+				p.room = -1
+			}
+			p.conn.touch()
+			p.settle()
+		case fuzzDrain:
+			p.core.box.call(p.conn.startDrain)
+			p.settle()
+		}
+		p.checkFuzz()
+	}
+	p.conn.lose(net.ErrClosed)
+	p.settle()
+	for _, open := range app.open {
+		if open {
+			t.Error("OnClose was not called")
+		}
+	}
+	if s := &p.core.stats; s.Sockets != 0 || p.conn.streams.len() != 0 || p.conn.assembly != 0 || p.core.borrowed != 0 {
+		t.Errorf("left behind: %d sockets, %d streams, %d octets of messages, %d borrowed segments",
+			s.Sockets, p.conn.streams.len(), p.conn.assembly, p.core.borrowed)
+	}
+}
+
+// checkFuzz checks what must hold between any two steps.
+func (p *testPeer) checkFuzz() {
+	t, c := p.t, p.conn
+	for len(p.out) > 0 { // what is not whole may be on its way
+		h, n := frame.ConsumeHeader(p.out)
+		if n == 0 || len(p.out) < n+int(h.Length) {
+			break
+		}
+		if err := frame.Check(h, frame.MaxPayloadMin); err != nil {
+			t.Fatalf("the server wrote %v: %v", h, err)
+		}
+		if h.Type > frame.Continuation || h.Type == frame.PushPromise || h.Type == frame.Priority {
+			t.Fatalf("the server wrote %v", h)
+		}
+		p.out = p.out[n+int(h.Length):]
+	}
+	if n := c.streams.len(); n > int(fuzzLimits.MaxConcurrentStreams) {
+		t.Errorf("%d streams", n)
+	}
+	if n := cap(c.held) + cap(c.block.b); n > frame.MaxPayloadMin*4 {
+		t.Errorf("%d octets are held of cut frames", n)
+	}
+	held := 0
+	c.streams.visit(c.streams.size(), c.streams.size(), func(s *stream) {
+		if s.kind == streamSocket {
+			held += s.ws.Held()
+		}
+		if n := s.Buffered(); n > fuzzLimits.QueueSize+fuzzLimits.MessageSize+4 {
+			t.Errorf("stream %d queues %d octets", s.id, n)
+		}
+	})
+	if held != c.assembly {
+		t.Errorf("%d octets of incomplete messages, and %d accounted", held, c.assembly)
+	}
+	if c.state < connLeaving {
+		p.checkRings()
+	}
+	if c.closing.live < 0 || c.closing.live > len(c.closing.due) {
+		t.Errorf("%d of %d entries are closing", c.closing.live, len(c.closing.due))
+	}
+}
+
+// seedFuzz turns a dialogue of the golden transcripts into a script.
+func (d dialogue) seedFuzz(t testing.TB, cut int) (script []byte) {
+	octets := func(b []byte) {
+		step := byte(fuzzOctets)
+		if cut > 0 {
+			step = fuzzCut | byte(cut-1)<<3
+		}
+		script = append(binary.BigEndian.AppendUint16(append(script, step), uint16(len(b))), b...)
+	}
+	for _, line := range d.lines {
+		switch {
+		case strings.HasPrefix(line, "[open]"):
+			opening := frame.AppendSettings([]byte(frame.Preface))
+			octets(frame.AppendSettingsAck(opening))
+		case strings.HasPrefix(line, ">"):
+			octets(parsePeerLine(t, strings.TrimLeft(line, ">")))
+		case strings.HasPrefix(line, "+"):
+			d := parseDuration(t, line[1:])
+			argument := 0
+			for time.Millisecond<<argument < d {
+				argument++
+			}
+			script = append(script, fuzzTime|byte(argument)<<3)
+		case line == "@drain":
+			script = append(script, fuzzDrain)
+		}
+	}
+	return script
+}
