@@ -258,9 +258,12 @@ func TestWritesThatBlock(t *testing.T) {
 	if _, err := cl.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.SetsockoptInt(cl.links[0].fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 64<<10); err != nil {
+		t.Fatal(err)
+	}
 	cl.conns[0].sendWindow = 1 << 40
 	e := newEcho(cl)
-	for range 500 { // 32 MB
+	for range 120 { // 8 MB
 		e.send()
 	}
 	e.stopped = true
