@@ -209,6 +209,7 @@ func TestClosingQueueOfLostConnection(t *testing.T) {
 	for id := uint32(1); id < 9; id += 2 {
 		p.open(id)
 		p.data(id, 0, message(ws.OpClose, ""))
+		p.frames()
 	}
 	p.send("DATA 0")
 	if q := p.conn.closing; q.live != 0 || len(q.due) != 0 {
