@@ -1,0 +1,188 @@
+package engine
+
+import "h2ws/flow"
+
+// check compares what the server keeps with the truth as it can be counted.
+func (s *sim) check(when string) {
+	sockets := int64(0)
+	borrowed := 0
+	for _, c := range s.clients {
+		n, b := c.checkStreams(when)
+		sockets += n
+		borrowed += b
+		if c.conn.state < connLeaving && !c.broken {
+			c.checkWindows(when)
+		}
+	}
+	s.checkAccounts(when)
+	if all := s.borrowed(); borrowed > all || s.core.borrowed != all {
+		s.failf("%s: borrowed %d, counted %d", when, s.core.borrowed, all)
+	}
+	if sockets > s.core.stats.Sockets || s.core.stats.Sockets < 0 {
+		s.failf("%s: Stats.Sockets %d, there are %d", when, s.core.stats.Sockets, sockets)
+	}
+}
+
+// checkStreams walks the table.
+func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
+	conn := c.conn
+	var n, ready, blocked, closing, held int
+	for i, st := range conn.streams.streams {
+		if st == nil {
+			if conn.streams.ids[i] != 0 {
+				c.failf("%s: id %d without a stream", when, conn.streams.ids[i])
+			}
+			continue
+		}
+		n++
+		if conn.streams.find(st.id) != st || conn.streams.ids[i] != st.id || st.state == stateClosed {
+			c.failf("%s: stream %d is not to be found, or is %v", when, st.id, st.state)
+		}
+		switch st.turn {
+		case turnReady:
+			ready++
+		case turnBlocked:
+			blocked++
+		}
+		if st.closing {
+			closing++
+		}
+		if st.kind == streamSocket {
+			held += st.ws.Held()
+			sockets++
+		}
+		borrowed += c.checkStream(when, st)
+	}
+	if n != conn.streams.len() || n > int(c.s.core.limits.MaxConcurrentStreams) {
+		c.failf("%s: %d streams in the table, it says %d, limit %d", when, n, conn.streams.len(), c.s.core.limits.MaxConcurrentStreams)
+	}
+	if ready != conn.ready.Len() || blocked != conn.blocked.Len() {
+		c.failf("%s: %d ready and %d blocked on rings, %d and %d say so", when, conn.ready.Len(), conn.blocked.Len(), ready, blocked)
+	}
+	if conn.state < connLeaving && (closing != conn.closing.live || closing > len(conn.closing.due)) {
+		c.failf("%s: %d closing, live %d of %d", when, closing, conn.closing.live, len(conn.closing.due))
+	}
+	if held != conn.assembly {
+		c.failf("%s: assembly %d, held %d", when, conn.assembly, held)
+	}
+	return sockets, borrowed
+}
+
+// checkStream: on a ring iff it has output, on the ring of the blocked only without a window.
+func (c *simClient) checkStream(when string, st *stream) (borrowed int) {
+	output := !st.queue.empty() || st.end
+	if output != (st.turn != turnNone) || output != st.slot.Linked() {
+		c.failf("%s: stream %d has output: %t, turn %d, linked %t", when, st.id, output, st.turn, st.slot.Linked())
+	}
+	if st.turn == turnBlocked && c.conn.unblocked == 0 {
+		first := st.queue.first()
+		if window := st.sendWindow.Available(c.conn.peerInitial); first == nil || window >= int64(first.least()) {
+			c.failf("%s: stream %d is blocked with a window of %d", when, st.id, window)
+		}
+	}
+	if st.queue.empty() {
+		return 0
+	}
+	for g := st.queue.first(); ; g = g.next {
+		if len(g.b) == 0 || g.begun && g != st.queue.first() || g.kind != segmentMessage && g.size != 0 {
+			c.failf("%s: stream %d: segment of kind %d with %d octets, begun %t", when, st.id, g.kind, len(g.b), g.begun)
+		}
+		if g.owner == bytesBorrowed {
+			borrowed++
+		}
+		if g == st.queue.last {
+			return borrowed
+		}
+	}
+}
+
+// borrowed counts on the streams of all connections, those that are being lost included.
+func (s *sim) borrowed() (n int) {
+	for _, k := range s.sockets {
+		if k.stream == nil || k.stream.queue.empty() {
+			continue
+		}
+		for g := k.stream.queue.first(); ; g = g.next {
+			if g.owner == bytesBorrowed {
+				n++
+			}
+			if g == k.stream.queue.last {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// checkAccounts: what Send accepted is sent, discarded or queued, and what is queued is in a queue or posted.
+func (s *sim) checkAccounts(when string) {
+	k := s.core
+	posted := make(map[*stream]uint64)
+	count := func(posts []post) {
+		for _, p := range posts {
+			switch p.kind {
+			case postMessage:
+				posted[p.s] += queuedMessage + uint64(p.n)
+			case postPrepared:
+				posted[p.s] += queuedMessage + uint64(len(p.prepared.Frame()))
+			}
+		}
+	}
+	count(k.batch.posts[k.next:])
+	count(k.box.posts)
+	queued := uint64(0)
+	for _, sock := range s.sockets {
+		if sock.stream == nil {
+			continue
+		}
+		says := sock.stream.queued.Load() &^ queuedSlow
+		queued += says / queuedMessage
+		truth := posted[sock.stream] + sock.stream.queueTruth()
+		if says != truth {
+			s.failf("%s: %s: queued says %#x, truth %#x", when, sock, says, truth)
+		}
+		if says&queuedOctets > uint64(k.limits.QueueSize+s.largest) || says/queuedMessage > uint64(k.limits.QueueMessages) {
+			s.failf("%s: %s: queue of %d octets, %d messages", when, sock, says&queuedOctets, says/queuedMessage)
+		}
+		if sock.opened < sock.closed || sock.closed > 1 {
+			s.failf("%s: %s: OnOpen %d times, OnClose %d", when, sock, sock.opened, sock.closed)
+		}
+	}
+	if s.accepted != k.stats.MessagesSent+k.stats.MessagesDiscarded+queued {
+		s.failf("%s: %d accepted, %d sent, %d discarded, %d queued", when, s.accepted, k.stats.MessagesSent, k.stats.MessagesDiscarded, queued)
+	}
+}
+
+// queueTruth is what stream.queued should say of the queue.
+func (st *stream) queueTruth() (n uint64) {
+	if st.queue.empty() {
+		return 0
+	}
+	for g := st.queue.first(); ; g = g.next {
+		if g.kind == segmentMessage {
+			n += queuedMessage + uint64(g.size)
+		}
+		if g == st.queue.last {
+			return n
+		}
+	}
+}
+
+// checkIdle: no output is left where nothing stands in its way.
+func (s *sim) checkIdle() {
+	for _, c := range s.clients {
+		conn := c.conn
+		if conn.dirty || conn.state >= connLeaving || len(c.rest) > 0 || c.room == 0 {
+			continue
+		}
+		if len(conn.control) > 0 || conn.unblocked > 0 {
+			c.failf("%d octets of control frames wait for nothing, %d streams too", len(conn.control), conn.unblocked)
+		}
+		if slot := conn.ready.Front(); slot != nil {
+			first, window := streamOf(slot).queue.first(), conn.sendWindow.Available(flow.InitialSize)
+			if first == nil || window >= int64(first.least()) {
+				c.failf("stream %d waits for nothing: the connection's window is %d", streamOf(slot).id, window)
+			}
+		}
+	}
+}
