@@ -143,8 +143,14 @@ const (
 
 func (s *Server) acceptAll(l net.Listener) error {
 	pause := acceptPauseMin
+	var waiting net.Conn // accepted, and without a descriptor of its own yet
+	defer func() {
+		if waiting != nil {
+			waiting.Close()
+		}
+	}()
 	for {
-		err := s.accept(l)
+		err := s.accept(l, &waiting)
 		if s.isClosed() {
 			return ErrServerClosed
 		}
@@ -166,14 +172,23 @@ func (s *Server) acceptAll(l net.Listener) error {
 	}
 }
 
-// accept waits for one connection and hands its descriptor to a loop.
-func (s *Server) accept(l net.Listener) error {
-	nc, err := l.Accept()
-	if err != nil {
+// accept waits for one connection and hands its descriptor to a loop. A connection for which there is none
+// is left in waiting, for the next call.
+func (s *Server) accept(l net.Listener, waiting *net.Conn) error {
+	if *waiting == nil {
+		nc, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		*waiting = nc
+	}
+	nc := *waiting
+	fd, err := detach(nc)
+	if err != nil && acceptMayRecover(err) {
 		return err
 	}
+	*waiting = nil
 	defer nc.Close()
-	fd, err := detach(nc)
 	if err != nil {
 		return err
 	}
