@@ -20,8 +20,11 @@ type publisher struct {
 	jobs    []job
 	running bool
 
-	sequence uint64       // of the latest publish; of the goroutine
-	batch    [64]*ws.Conn // sockets being sent to; of the goroutine
+	// Of the goroutine:
+	sequence uint64                 // of the latest publish
+	batch    [batchSockets]*ws.Conn // sockets being sent to
+	marks    [leadBatches]*ws.Conn  // one socket of each of the latest batches
+	turn     int                    // counts batches
 }
 
 const (
@@ -31,6 +34,15 @@ const (
 	// other half to echoes.
 	queueOctets   = 32 << 10
 	queueMessages = 128
+
+	// The publisher is at most lead messages ahead of the loops, so that what waits for them is small,
+	// however many sockets there are: a few MB, and still in the processor's caches.
+	batchSockets = 64
+	leadBatches  = 256
+	lead         = batchSockets * leadBatches
+
+	// markPatience is how long it waits for a mark: a socket that is slow itself says nothing about the loops.
+	markPatience = time.Millisecond
 
 	// drainTimeout is a publisher's patience, and drainPoll how often it looks at a full socket.
 	drainTimeout = 10 * time.Second
@@ -62,6 +74,7 @@ func (p *publisher) run() {
 		for range j.count {
 			p.publish(payload)
 		}
+		clear(p.marks[:])
 	}
 }
 
@@ -89,33 +102,66 @@ func (p *publisher) publish(payload []byte) {
 	if err != nil {
 		panic("BUG: bench: " + err.Error())
 	}
-	for conns, at := p.sockets.walk(p.batch[:], 0); len(conns) > 0; conns, at = p.sockets.walk(p.batch[:], at) {
+	depth := p.depth()
+	conns, at := p.sockets.walk(p.batch[:], 0)
+	for len(conns) > 0 {
+		p.pace(conns[0])
 		for _, c := range conns {
-			p.deliver(c, m)
+			p.deliver(c, m, depth)
 		}
+		conns, at = p.sockets.walk(p.batch[:], at)
 	}
 	clear(p.batch[:])
 }
 
-// deliver sends m to one socket as soon as it has room. A socket that has none for too long would miss
-// a message: it is closed with 1008 instead.
-func (p *publisher) deliver(c *ws.Conn, m *ws.Prepared) {
-	if try(c, m) {
-		return
+// pace waits until the loops have done what was sent lead messages ago, that is, until the socket that was
+// marked then has an empty queue. It marks c for later. With no more than lead sockets the marked one
+// has been sent to since, and says nothing: then depth is the limit.
+func (p *publisher) pace(c *ws.Conn) {
+	mark := &p.marks[p.turn%leadBatches]
+	if *mark != nil && p.sockets.open() > lead {
+		await(*mark, markPatience, drained)
 	}
-	for until := time.Now().Add(p.patience); time.Now().Before(until); {
+	*mark = c
+	p.turn++
+}
+
+// depth is how many messages a socket may have in its queue.
+func (p *publisher) depth() int {
+	return min(max(1, lead/max(1, p.sockets.open())), queueMessages)
+}
+
+func drained(c *ws.Conn) bool { return c.Buffered() == 0 }
+
+// await asks ok about c until it says yes or patience is over, and returns its answer.
+func await(c *ws.Conn, patience time.Duration, ok func(*ws.Conn) bool) bool {
+	if ok(c) {
+		return true
+	}
+	for until := time.Now().Add(patience); time.Now().Before(until); {
 		time.Sleep(drainPoll)
-		if try(c, m) {
-			return
+		if ok(c) {
+			return true
 		}
 	}
-	c.Close(ws.ClosePolicyViolation, "too slow for what is published")
+	return false
+}
+
+// deliver sends m to one socket as soon as it has room. A socket that has none for too long would miss
+// a message: it is closed with 1008 instead.
+func (p *publisher) deliver(c *ws.Conn, m *ws.Prepared, depth int) {
+	if try(c, m, depth) {
+		return
+	}
+	if !await(c, p.patience, func(c *ws.Conn) bool { return try(c, m, depth) }) {
+		c.Close(ws.ClosePolicyViolation, "too slow for what is published")
+	}
 }
 
 // try says whether nothing is left to do for the socket.
-func try(c *ws.Conn, m *ws.Prepared) bool {
+func try(c *ws.Conn, m *ws.Prepared, depth int) bool {
 	size := len(m.Frame())
-	if queued := c.Buffered(); queued > 0 && queued+size > min(queueOctets, queueMessages*size) {
+	if queued := c.Buffered(); queued > 0 && queued+size > min(queueOctets, depth*size) {
 		return false
 	}
 	return !errors.Is(c.SendPrepared(m), engine.ErrMailboxFull)

@@ -17,6 +17,23 @@ type fakeLower struct {
 	full     int // so many messages more are refused with ErrMailboxFull
 	drain    int // octets that leave the queue each time somebody looks at it
 	closed   string
+	loop     *fakeLoop // what drains it instead; nil: nothing does
+}
+
+// fakeLoop delivers what was sent on many sockets in order, a step each time a full queue is looked at.
+type fakeLoop struct {
+	waiting []*fakeLower
+	most    int // ever waiting
+}
+
+const fakeLoopStep = 1000
+
+func (k *fakeLoop) step() {
+	n := min(fakeLoopStep, len(k.waiting))
+	for _, l := range k.waiting[:n] {
+		l.buffered = 0
+	}
+	k.waiting = k.waiting[n:]
 }
 
 func (l *fakeLower) Send(ws.MessageType, []byte) error { panic("not used") }
@@ -28,6 +45,10 @@ func (l *fakeLower) SendPrepared(p *ws.Prepared) error {
 	}
 	l.buffered += len(p.Frame())
 	l.sent++
+	if l.loop != nil {
+		l.loop.waiting = append(l.loop.waiting, l)
+		l.loop.most = max(l.loop.most, len(l.loop.waiting))
+	}
 	return nil
 }
 
@@ -38,6 +59,9 @@ func (l *fakeLower) RequestClose(code ws.CloseCode, reason string) error {
 
 func (l *fakeLower) Buffered() int {
 	l.buffered = max(0, l.buffered-l.drain)
+	if l.loop != nil && l.buffered > 0 {
+		l.loop.step()
+	}
 	return l.buffered
 }
 
@@ -101,6 +125,39 @@ func TestPublisherWaitsForASlowSocket(t *testing.T) {
 	}
 	if busy.sent != 1 {
 		t.Errorf("a mailbox that was full: %d sent", busy.sent)
+	}
+}
+
+func TestPublisherDoesNotRunAhead(t *testing.T) {
+	for _, n := range []int{1, 100, lead, 3 * lead} {
+		var k fakeLoop
+		var lowers []*fakeLower
+		for range n {
+			lowers = append(lowers, &fakeLower{loop: &k})
+		}
+		p := newFakeSockets(lowers...)
+		const publishes = 5
+		for range publishes {
+			p.publish(make([]byte, 20))
+		}
+		for i, l := range lowers {
+			if l.sent != publishes || l.closed != "" {
+				t.Fatalf("%d sockets: socket %d was sent %d messages, want %d", n, i, l.sent, publishes)
+			}
+		}
+		if k.most > lead+batchSockets {
+			t.Errorf("%d sockets: %d messages waited for the loop, want %d at most", n, k.most, lead+batchSockets)
+		}
+	}
+}
+
+func TestPublisherDepth(t *testing.T) {
+	for sockets, want := range map[int]int{0: queueMessages, 1: queueMessages, 128: 128, 129: 127, 1000: 16, lead: 1, 5 * lead: 1} {
+		p := newFakeSockets()
+		p.sockets.used = sockets
+		if got := p.depth(); got != want {
+			t.Errorf("%d sockets: depth %d, want %d", sockets, got, want)
+		}
 	}
 }
 

@@ -37,13 +37,6 @@ func startReference(t *testing.T, maxStreams uint32) (addr string, r *Reference)
 	return l.Addr().String(), r
 }
 
-// open counts the registered sockets.
-func (r *registry) open() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.used - len(r.free)
-}
-
 func TestScenarios(t *testing.T) {
 	self, err := OpenProcess(os.Getpid()) // the server is in this process, here
 	if err != nil {

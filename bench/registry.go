@@ -49,6 +49,13 @@ func (r *registry) remove(p *place) {
 	r.free = append(r.free, p)
 }
 
+// open counts the open sockets.
+func (r *registry) open() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used - len(r.free)
+}
+
 // walk puts the open sockets from place number at on into dst until it is full, and returns them and
 // the place to go on from. It returns none at the end.
 func (r *registry) walk(dst []*ws.Conn, at int) (conns []*ws.Conn, next int) {

@@ -48,6 +48,6 @@ func raiseDescriptors(n int) error {
 		return nil
 	}
 	return fmt.Errorf("%d connections need %d descriptors, and this process may have %d: "+
-		"run it as root, or raise the hard limit (ulimit -Hn, /etc/security/limits.conf, LimitNOFILE= of systemd), or use fewer -conns",
-		n, need, limit.Max)
+		"raise the hard limit (as root ulimit -Hn %d, LimitNOFILE= of systemd, --ulimit nofile of a container), or use fewer -conns",
+		n, need, limit.Max, need)
 }
