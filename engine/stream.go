@@ -169,10 +169,10 @@ func (s *stream) unschedule() {
 
 // WriteControl implements ws.Lower: a pong goes ahead of what has not begun and replaces an
 // unsent one (RFC 6455 §5.5.3: only the most recent ping need be answered), so that
-// pings cost one segment however many come. Our own Close frame does not excuse us from
-// answering (§5.5.2), and only forbids data frames (§5.5.1).
+// pings cost one segment however many come. A Close that still waits is overtaken too; one
+// that has begun is the last frame that peers expect.
 func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
-	if s.end || s.state == stateClosed {
+	if s.end || s.state == stateClosed || s.shut && (s.queue.empty() || s.queue.last.begun) {
 		return
 	}
 	g := s.queue.pong()
