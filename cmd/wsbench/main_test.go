@@ -259,7 +259,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	p.show(bench.Progress{Name: "echo", Done: 12345, Unit: "echoes", Elapsed: 1.5e9})
 	p.finish(bench.Result{Name: "echo"})
 	p.clear()
-	if want := "\r\x1b[Kecho 1.5 s  12,345 echoes\r\x1b[K"; b.String() != want {
+	if want := "\r\x1b[Kecho 1.5 s  12,345 echoes, 8,230/s\r\x1b[K"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 	b.Reset()

@@ -21,8 +21,12 @@ func newProgress(w io.Writer) *progress { return &progress{w, isTerminal(w)} }
 const clearLine = "\r\x1b[K"
 
 func (p *progress) show(s bench.Progress) {
-	if p.terminal {
-		fmt.Fprintf(p.w, "%s%s %.1f s  %s %s", clearLine, s.Name, s.Elapsed.Seconds(), bench.Thousands(s.Done), s.Unit)
+	if !p.terminal {
+		return
+	}
+	fmt.Fprintf(p.w, "%s%s %.1f s  %s %s", clearLine, s.Name, s.Elapsed.Seconds(), bench.Thousands(s.Done), s.Unit)
+	if s.Elapsed > 0 {
+		fmt.Fprintf(p.w, ", %s/s", bench.Thousands(int(float64(s.Done)/s.Elapsed.Seconds())))
 	}
 }
 
