@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"testing"
 	"time"
 
@@ -154,21 +153,14 @@ func TestForeignSilence(t *testing.T) {
 	})
 }
 
-// A stock HTTP/1.1 client and a TLS client get an error, soon.
-func TestForeignStockClients(t *testing.T) {
+// A TLS client understands that this is no TLS, soon.
+func TestForeignTLSClient(t *testing.T) {
 	withBystander(t, engine.Limits{}, func(r *running) {
-		transport := new(http.Transport)
-		defer transport.CloseIdleConnections()
-		client := &http.Client{Transport: transport}
-		if response, err := client.Get("http://" + r.addr.String()); err == nil {
-			t.Errorf("an HTTP/1.1 client got %s", response.Status)
-		}
 		conn, err := tls.Dial("tcp", r.addr.String(), &tls.Config{InsecureSkipVerify: true})
-		var notTLS tls.RecordHeaderError
 		if err == nil {
 			conn.Close()
 		}
-		if !errors.As(err, &notTLS) {
+		if notTLS := (tls.RecordHeaderError{}); !errors.As(err, &notTLS) {
 			t.Errorf("a TLS client got %v", err)
 		}
 	})
