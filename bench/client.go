@@ -17,7 +17,7 @@ type Client struct {
 	poll  poller
 
 	start time.Time
-	now   time.Duration // since start; read once a turn of the loop
+	now   time.Duration // since start, as of the latest wait or read
 
 	heard time.Duration // when an octet last arrived
 	meter meter         // of the scenario that runs
