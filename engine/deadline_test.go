@@ -193,14 +193,19 @@ func TestClosingQueue(t *testing.T) {
 		t.Errorf("%d streams, %d closing, %d entries", p.conn.streams.len(), p.conn.closing.live, len(p.conn.closing.due))
 	}
 
+	p.headers(11, 0, p.connectFields())
+	p.data(11, 0, message(ws.OpClose, ""))
 	for i := range uint32(10000) {
-		id := 2*i + 11
+		id := 2*i + 13
 		p.headers(id, 0, p.connectFields())
 		p.data(id, frame.FlagEndStream, message(ws.OpClose, ""))
 	}
-	if n := len(p.conn.closing.due); n > 65 {
+	if n := len(p.conn.closing.due); n > 67 {
 		t.Errorf("%d entries for streams that have ended", n)
 	}
+	p.out = nil
+	p.later(5 * time.Second)
+	p.want("the one that has not is reset", "RST_STREAM 11 NO_ERROR")
 }
 
 // Found by FuzzConn: the count went below zero with the streams of a connection that had been given up.

@@ -236,6 +236,39 @@ func TestInitialWindowUpAndDown(t *testing.T) {
 	p.checkRings()
 }
 
+// More streams than a pull looks at get a window, lose it, and get it back: none is lost on the way, and no
+// pull looks at more than its share.
+func TestManyBlockedStreams(t *testing.T) {
+	const streams = 2*visitsTurn + 100
+	p := openTestPeer(t, Limits{MaxConcurrentStreams: streams, ConnWindow: 1 << 30}, ws.Funcs{
+		Open: func(c *ws.Conn) { c.Send(ws.Binary, []byte("x")) },
+	})
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=0", "WINDOW_UPDATE 0 increment=1000000")
+	for i := range uint32(streams) {
+		p.headers(2*i+1, 0, p.connectFields())
+	}
+	p.out = nil
+	for range 3 {
+		p.send("SETTINGS INITIAL_WINDOW_SIZE=2", "SETTINGS INITIAL_WINDOW_SIZE=0") // one octet too few
+		p.want("nothing fits", "SETTINGS ACK", "SETTINGS ACK")
+		p.checkRings()
+	}
+	p.conn.setPeerInitial(3) // pull by pull
+	g := newGather()
+	for pulls := 0; p.conn.ready.Len()+p.conn.blocked.Len() > 0; pulls++ {
+		if pulls > streams/visitsTurn+1 {
+			t.Fatalf("%d ready and %d blocked after %d pulls", p.conn.ready.Len(), p.conn.blocked.Len(), pulls)
+		}
+		before := p.conn.blocked.Len()
+		g.reset(gatherSize)
+		p.conn.pull(g)
+		if moved := before - p.conn.blocked.Len(); moved > visitsTurn {
+			t.Errorf("one pull moved %d streams", moved)
+		}
+		p.checkRings()
+	}
+}
+
 func TestEndOfStreamNeedsNoWindow(t *testing.T) {
 	p := openPublisher(t, Limits{}, "INITIAL_WINDOW_SIZE=0", 1)
 	p.data(1, frame.FlagEndStream, nil)
