@@ -46,6 +46,7 @@ type simClient struct {
 	greeted     bool // the server's SETTINGS have come
 	goaway      bool // the server's GOAWAY has come
 	leaving     bool // ours was sent
+	drained     bool // the server drains
 	broken      bool // a connection error was provoked
 	fragile     bool // one may have been
 }
@@ -63,7 +64,8 @@ type simStream struct {
 	id     uint32
 	socket *simSocket // nil: not a WebSocket
 	status int
-	others int // streams that were open when it was opened
+	others int  // streams that were open when it was opened
+	whole  bool // END_STREAM came with HEADERS
 
 	sendWindow int64
 	recvGrant  int64 // granted - received; the window is that more than initial
@@ -96,7 +98,7 @@ func (s *sim) dial() *simClient {
 		dec:         hpack.NewDecoder(4096, nil),
 	}
 	c.enc = hpack.NewEncoder(&c.encb)
-	c.conn.streams.mul = s.r.Uint64() | 1
+	c.conn.streams.seed = [2]uint64{s.r.Uint64(), s.r.Uint64() | 1}
 	c.up = append(c.up, frame.Preface...)
 	c.sendSettings()
 	return c

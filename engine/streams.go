@@ -1,18 +1,21 @@
 package engine
 
-import "math/rand/v2"
+import (
+	"math/bits"
+	"math/rand/v2"
+)
 
 // streamTable finds a connection's streams by id: open addressing with linear probing.
 // Neighbouring ids share a home of eight places, one cache line of pointers, so that peers that
 // walk their sockets in order, as most do, walk memory in order. The homes themselves
-// are scattered by a random multiplier, so no choice of ids makes long probes.
+// are scattered by random seeds, so no choice of ids makes long probes.
 //
 // 0 <= 4*n <= 3*len(ids), and len(ids) is a power of two or 0; ids[i] == 0 means free.
 type streamTable struct {
 	ids     []uint32
 	streams []*stream
 	n       int
-	mul     uint64
+	seed    [2]uint64
 }
 
 // streamTableMin is one home: the table of a connection with few streams is 96 octets.
@@ -20,9 +23,11 @@ const streamTableMin = 8
 
 func (t *streamTable) len() int { return t.n }
 
-// home is where the search for id begins. Client ids are odd, so id>>1 counts them.
+// home is where the search for id begins. Client ids are odd, so id>>1 counts them. One multiplication alone
+// maps ids in order to homes at equal distances, and some distances make heaps of thousands.
 func (t *streamTable) home(id uint32) uint32 {
-	scattered := uint32(uint64(id>>4) * t.mul >> 32)
+	high, low := bits.Mul64(uint64(id>>4)^t.seed[0], t.seed[1])
+	scattered := uint32((high ^ low) * 0x9e3779b97f4a7c15 >> 32)
 	return (scattered<<3 | id>>1&7) & uint32(len(t.ids)-1)
 }
 
@@ -88,8 +93,8 @@ func (t *streamTable) remove(id uint32) {
 func (t *streamTable) resize(size int) {
 	size = max(size, streamTableMin)
 	old := t.streams
-	if t.mul == 0 {
-		t.mul = rand.Uint64() | 1
+	if t.seed[1] == 0 {
+		t.seed = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
 	}
 	t.ids, t.streams = make([]uint32, size), make([]*stream, size)
 	for _, s := range old {
