@@ -19,8 +19,7 @@ import (
 //
 // A published message begins with its number, counted from 1 over the life of the server (64 bits, most
 // significant octet first), and the time at which it was framed, in nanoseconds since 1970 (likewise), as
-// far as SIZE has room for them. Which sockets get it is decided while it is published: those
-// open all the while do, those that open or close meanwhile may.
+// far as SIZE has room for them. It goes through a topic that every socket joins as it opens.
 type Reference struct {
 	server  engine.Server
 	handler *referenceHandler
@@ -37,7 +36,8 @@ type ReferenceConfig struct {
 func NewReference(cfg ReferenceConfig) *Reference {
 	def(&cfg.MaxStreams, 1<<20)
 	h := &referenceHandler{}
-	h.publisher.sockets, h.publisher.patience = &h.sockets, drainTimeout
+	h.publisher.topic = engine.NewTopic("all", engine.TopicOptions{})
+	h.topics = []ws.Topic{h.publisher.topic}
 	return &Reference{handler: h, server: engine.Server{
 		Handler: h,
 		Loops:   cfg.Loops,
@@ -58,19 +58,18 @@ func (r *Reference) Serve(l net.Listener) error {
 func (r *Reference) Shutdown(ctx context.Context) error { return r.server.Shutdown(ctx) }
 
 type referenceHandler struct {
-	sockets   registry
+	ws.Nop
+	topics    []ws.Topic
 	publisher publisher
 }
 
 func (h *referenceHandler) OnHandshake(r *ws.Request) {
-	var o ws.AcceptOptions
+	o := ws.AcceptOptions{Topics: h.topics}
 	if offered := r.Subprotocols(); len(offered) > 0 {
 		o.Subprotocol = offered[0]
 	}
 	r.Accept(o)
 }
-
-func (h *referenceHandler) OnOpen(c *ws.Conn) { c.SetData(h.sockets.add(c)) }
 
 func (h *referenceHandler) OnMessage(c *ws.Conn, m ws.Message) {
 	if m.Type == ws.Text && len(m.Data) > 0 && m.Data[0] == '!' {
@@ -79,5 +78,3 @@ func (h *referenceHandler) OnMessage(c *ws.Conn, m ws.Message) {
 	}
 	c.Send(m.Type, m.Data) // a socket that cannot take it is closed by the engine
 }
-
-func (h *referenceHandler) OnClose(c *ws.Conn, err error) { h.sockets.remove(c.Data().(*place)) }

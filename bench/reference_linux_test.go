@@ -30,8 +30,8 @@ func startReference(t *testing.T, maxStreams uint32) (addr string, r *Reference)
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-		if n := r.handler.sockets.open(); n != 0 {
-			t.Errorf("%d sockets are left in the registry", n)
+		if n := r.handler.publisher.topic.Len(); n != 0 {
+			t.Errorf("%d sockets are left in the topic", n)
 		}
 	})
 	return l.Addr().String(), r

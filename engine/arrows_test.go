@@ -49,6 +49,7 @@ var (
 		"engine/poll_linux.go", // epoll
 		"engine/sock_linux.go", // read, write
 		"engine/mailbox.go",    // the lock between them
+		"engine/topic.go",      // what publishers and loops share
 	}
 )
 

@@ -41,8 +41,14 @@ type conn struct {
 	peerInitial int32 // the peer's INITIAL_WINDOW_SIZE: base of the streams' windows
 	ready       flow.Ring
 	blocked     flow.Ring
-	unblocked   int // streams of blocked, from its front, that may have a window again
-	burst       int // octets of the next gather
+	unblocked   int                      // streams of blocked, from its front, that may have a window again
+	burst       int                      // octets of the next gather
+	feeds       flow.Ring                // of feeds with something to be swept
+	feedBy      map[*share]*feed         // the topics of its sockets
+	taken       int64                    // octets of all batches of all feeds, and of shrinking windows: see feedWindows
+	sweeping    int64                    // octets of the batches being swept
+	backlog     int                      // octets in its streams' queues, shared ones as if they were not
+	requests    map[uint32]*plainRequest // by stream id
 	dirty       bool
 	leaves      bool // is on core.leaving
 	drains      bool // is on core.draining
@@ -58,6 +64,7 @@ type conn struct {
 	pingBy     time.Duration
 	stallBy    time.Duration
 	lingerBy   time.Duration
+	ageBy      time.Duration
 	lastRecv   time.Duration
 	idleSince  time.Duration
 	closing    closingQueue
@@ -86,10 +93,12 @@ func newConn(k *core, remote netip.AddrPort) *conn {
 		pingBy:      never,
 		stallBy:     never,
 		lingerBy:    never,
+		ageBy:       never,
 		lastRecv:    k.now,
 		idleSince:   k.now,
 	}
 	c.block.by = never
+	k.conns[c] = struct{}{}
 	k.stats.ConnectionsAccepted++
 	k.stats.Connections++
 	c.sendSettings()
@@ -142,9 +151,11 @@ func (c *conn) lose(cause error) {
 // quit moves to a state in which nothing is received and streams are lost, a few a turn.
 func (c *conn) quit(to connState, cause error) {
 	c.state, c.cause = to, cause
+	delete(c.core.conns, c)
 	c.held, c.block.b, c.data = nil, nil, dataFrame{}
 	c.hpack = nil
 	c.closing = closingQueue{}
+	c.loseFeeds()
 	c.cursor = c.streams.size()
 	if !c.leaves {
 		c.leaves = true
@@ -195,8 +206,10 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 	if !ok || to != stateClosed {
 		panic("BUG: forgetting a stream that is " + s.state.String())
 	}
+	s.leaveAll()
 	s.end = false
 	s.discard(false)
+	delete(c.requests, s.id)
 	s.state = stateClosed
 	c.streams.remove(s.id)
 	if c.data.s == s {

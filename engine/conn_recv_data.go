@@ -133,7 +133,7 @@ func (c *conn) finishData() error {
 // recvEnd is END_STREAM from the peer, with DATA, HEADERS or trailers.
 func (c *conn) recvEnd(s *stream) error {
 	if s.kind == streamRequest {
-		if err := s.request.complete(s.id); err != nil {
+		if err := c.requests[s.id].complete(s.id); err != nil {
 			return err
 		}
 	}

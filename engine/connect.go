@@ -66,7 +66,12 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	}
 	s := c.newStream(id, streamSocket, false)
 	c.sendHeaders(id, d.Status, d.Fields, false)
-	s.ws.Init(k.endpoint, s, d.Data)
+	s.ws.Init(k.endpointFor(d.Queue), s, d.Data)
+	for _, t := range d.Topics {
+		if err := t.Join(&s.ws); err != nil {
+			k.log.Error("topic not joined", "error", err, "remote", c.remote)
+		}
+	}
 	k.stats.Sockets++
 	k.stats.SocketsOpened++
 	s.ws.Opened()
@@ -86,7 +91,7 @@ func (c *conn) refuse(id uint32, end bool, d ws.Decision) {
 func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
 	body := fmt.Sprintf("%d %s\n", status, text)
 	s.kind = streamResponse
-	s.request = nil
+	delete(c.requests, s.id)
 	c.sendHeaders(s.id, status, append(fields[:len(fields):len(fields)],
 		ws.Field{Name: "content-type", Value: "text/plain; charset=utf-8"}), false)
 	g := c.core.segments.get()

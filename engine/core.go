@@ -12,10 +12,11 @@ import (
 // scratch memory, the mailbox, and the lists of connections that a turn must come back to.
 // Everything here but the mailbox belongs to the loop's goroutine.
 type core struct {
-	limits   Limits
-	endpoint *ws.Endpoint
-	log      *slog.Logger
-	stats    Stats
+	limits    Limits
+	endpoint  *ws.Endpoint
+	endpoints map[ws.QueueLimits]*ws.Endpoint // see endpointFor
+	log       *slog.Logger
+	stats     Stats
 
 	// now is the time of this turn, since an arbitrary start: the one clock below the loop.
 	now time.Duration
@@ -24,6 +25,11 @@ type core struct {
 	batch    batch
 	next     int // posts of batch that have been delivered
 	borrowed int // segments that point into batch.arena
+
+	conns   map[*conn]struct{}  // not lost
+	logs    map[*share]struct{} // not empty
+	drops   map[*stream]ws.Drop // not yet told to OnDrop
+	waiting []*share            // have messages that MaxRate holds back
 
 	dirty    []*conn // have output that has not been offered to the socket
 	leaving  []*conn // are losing their streams, a few a turn
@@ -42,13 +48,31 @@ const (
 	postsTurn = 4096
 	// streamsTurn is how many streams of a connection that leaves or drains are visited a turn.
 	streamsTurn = 4096
+	// endpointsKept is how many different queue limits given at handshakes are remembered.
+	endpointsKept = 64
 )
 
 func newCore(l Limits, e *ws.Endpoint, log *slog.Logger) *core {
-	k := &core{limits: l, endpoint: e, log: log}
+	k := &core{limits: l, endpoint: e, endpoints: make(map[ws.QueueLimits]*ws.Endpoint), log: log,
+		conns: make(map[*conn]struct{}), logs: make(map[*share]struct{})}
 	k.box.size = l.MailboxSize
 	k.box.wake = func() {}
 	return k
+}
+
+// endpointFor is the endpoint with the queue limits of one handshake. Those met most often share theirs.
+func (k *core) endpointFor(l *ws.QueueLimits) *ws.Endpoint {
+	if l == nil {
+		return k.endpoint
+	}
+	e := k.endpoints[*l]
+	if e == nil {
+		e = k.endpoint.WithQueue(*l)
+		if len(k.endpoints) < endpointsKept {
+			k.endpoints[*l] = e
+		}
+	}
+	return e
 }
 
 // deliver moves up to postsTurn posts to the queues of their streams and reports whether any are left.
@@ -58,6 +82,9 @@ func (k *core) deliver() (more bool) {
 		k.batch, k.next = k.box.take(k.batch), 0
 		for _, f := range k.batch.calls {
 			f()
+		}
+		for sh, n := range k.batch.missed {
+			sh.miss(n)
 		}
 	}
 	end := min(k.next+postsTurn, len(k.batch.posts))
@@ -72,18 +99,24 @@ func (k *core) deliverPost(p *post) {
 	octets := k.batch.arena[p.off : p.off+p.n : p.off+p.n]
 	switch p.kind {
 	case postMessage:
-		p.seg = s.enqueue(octets, bytesBorrowed)
+		p.seg = s.enqueue(octets, bytesBorrowed, nil)
 	case postPrepared:
-		s.enqueue(p.prepared.Frame(), bytesShared)
+		s.enqueue(p.prepared.Frame(), bytesShared, p.prepared)
 	case postClose:
 		code := ws.CloseCode(octets[0])<<8 | ws.CloseCode(octets[1])
 		s.closeLocal(code, string(octets[2:]))
 	case postSlow:
-		s.closeSlow()
+		s.closeSlow(s.ws.QueueLimits().Code)
 	case postAnswer:
 		s.queueClose(octets, true)
 	case postEnd:
 		s.queueEnd()
+	case postJoin:
+		s.join(p.topic.share, p.topic.retained)
+	case postLeave:
+		s.leave(p.topic.share)
+	case postPublish:
+		p.topic.share.publish(p.prepared, s, p.topic.receipt)
 	}
 }
 
@@ -108,6 +141,7 @@ func (k *core) own(g *segment) {
 	g.buf = append(g.buf[:0], g.b...)
 	g.b = g.buf
 	g.owner = bytesOwned
+	held.Add(int64(g.size))
 	k.borrowed--
 }
 
@@ -115,6 +149,9 @@ func (k *core) own(g *segment) {
 func (k *core) release(g *segment) {
 	if g.owner == bytesBorrowed {
 		k.borrowed--
+	}
+	if g.owner == bytesOwned && g.kind == segmentMessage {
+		held.Add(-int64(g.size))
 	}
 	k.segments.put(g)
 }

@@ -87,7 +87,7 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.by, c.closing.next(), c.stallBy, c.pingBy)
+	d := min(c.prefaceBy, c.settingsBy, c.block.by, c.closing.next(), c.stallBy, c.pingBy, c.ageBy)
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -107,6 +107,9 @@ func (c *conn) expire() {
 		return
 	}
 	c.expireClosing(now)
+	if c.ageBy <= now {
+		c.expireAges()
+	}
 	switch {
 	case c.state >= connLeaving: // the last stream's time was over
 	case c.state >= connLeaving:

@@ -18,8 +18,7 @@ var fuzzLimits = Limits{
 	MaxConcurrentStreams: 4,
 	MessageSize:          300,
 	AssemblySize:         400,
-	QueueSize:            2000,
-	QueueMessages:        6,
+	Queue:                ws.QueueLimits{MaxBytes: 2000, MaxMessages: 6},
 	HeaderBlockSize:      1000,
 	Continuations:        3,
 	RequestBody:          50,
@@ -170,7 +169,7 @@ func (p *testPeer) checkFuzz() {
 		if s.kind == streamSocket {
 			held += s.ws.Held()
 		}
-		if n := s.Buffered(); n > fuzzLimits.QueueSize+fuzzLimits.MessageSize+4 {
+		if n := s.Buffered(); n > fuzzLimits.Queue.MaxBytes+fuzzLimits.MessageSize+4 {
 			t.Errorf("stream %d queues %d octets", s.id, n)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"h2ws/flow"
 	"h2ws/hpack"
+	"h2ws/ws"
 )
 
 // Limits bounds what peers and callers can make a Server hold or wait for.
@@ -29,13 +30,18 @@ type Limits struct {
 	// the socket that crosses it closes with 1013. Default 64 MiB.
 	AssemblySize int
 
-	// QueueSize and QueueMessages bound what one socket has accepted from Send and not yet framed.
-	// A Send that finds its queue at the limit fails with ws.ErrSlow, and the socket closes
-	// with 1008. Defaults 64 KiB and 256. One message may overshoot QueueSize.
-	QueueSize     int
-	QueueMessages int
-	// MailboxSize bounds the octets posted to one loop and not yet taken by it. Default 64 MiB.
+	// Queue bounds what waits for the peer of one socket, and says what happens at the bound.
+	// Under its default policy a Send that finds the queue full fails with ws.ErrSlow, and
+	// the socket closes with 1008.
+	Queue ws.QueueLimits
+	// MailboxSize bounds the octets posted to one loop and not yet taken by it, with 56 for each post. Above
+	// it Send and SendPrepared fail with ErrMailboxFull, and what is published to a topic is dropped for
+	// the loop's members. Default 64 MiB.
 	MailboxSize int
+	// MemorySize bounds the octets of messages that wait anywhere in the process, shared ones counted
+	// once: above it the largest logs are cut and the policies of the largest backlogs applied as if their
+	// queues were full. Default 1 GiB.
+	MemorySize int64
 	// ControlSize bounds the control frames waiting on one connection, in octets: above it the
 	// connection is not read until they drain. Default 64 KiB.
 	ControlSize int
@@ -87,10 +93,10 @@ func (l Limits) withDefaults() Limits {
 	l.ConnWindow = max(l.ConnWindow, 1<<20)
 	def(&l.MessageSize, 64<<10)
 	def(&l.AssemblySize, 64<<20)
-	def(&l.QueueSize, 64<<10)
-	def(&l.QueueMessages, 256)
+	l.Queue = l.Queue.WithDefaults()
 	def(&l.MailboxSize, 64<<20)
 	l.MailboxSize = min(l.MailboxSize, mailboxSizeMax)
+	def(&l.MemorySize, 1<<30)
 	def(&l.ControlSize, 64<<10)
 	def(&l.HeaderBlockSize, 32<<10)
 	def(&l.Continuations, 8)

@@ -95,12 +95,15 @@ func (l *loop) turn() {
 	for i := range events {
 		l.mark(&events[i])
 	}
+	k.openWaiting()
 	l.readAll()
 	for more := true; more; {
 		more = k.deliver()
 		l.flushAll()
 	}
 	k.settle()
+	k.relieve()
+	k.tellDrops()
 	k.sweep()
 	l.expire()
 	l.flushAll()
@@ -113,10 +116,11 @@ func (l *loop) patience() time.Duration {
 	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.draining) > 0 || !k.box.sleep() {
 		return 0
 	}
-	if l.timers.next() == never {
+	next := min(l.timers.next(), k.nextWaiting())
+	if next == never {
 		return never
 	}
-	return max(0, l.timers.next()-time.Since(l.start))
+	return max(0, next-time.Since(l.start))
 }
 
 // mark notes what an event says of its connection.
@@ -231,6 +235,7 @@ func (l *loop) writeRest(c *conn) bool {
 			return false
 		}
 		c.wire.rest = c.wire.rest[n:]
+		held.Add(-int64(n))
 	}
 	c.wire.rest = nil
 	c.stallBy = never
@@ -261,6 +266,7 @@ func (l *loop) write(c *conn) {
 	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
 		c.wire.rest = append(c.wire.rest, v...)
 	}
+	held.Add(int64(len(c.wire.rest)))
 }
 
 // wrote accounts for one write and reports whether another may follow.
@@ -352,6 +358,7 @@ func (l *loop) remove(c *conn) {
 	l.conns[c.wire.index] = nil
 	l.free = append(l.free, c.wire.index)
 	c.wire.index = -1
+	held.Add(-int64(len(c.wire.rest)))
 	c.wire.rest = nil
 	c.control = nil
 	l.open--

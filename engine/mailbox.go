@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"sync"
+	"unsafe"
 
 	"h2ws/ws"
 )
@@ -18,11 +19,18 @@ type mailbox struct {
 	calls  []func()
 	asleep bool // the loop waits, or is about to, and must be woken
 	ended  bool // there is no loop any more
-	size   int  // most octets in arena
-	wake   func()
+
+	published int            // octets of the published messages in posts, as if none were shared
+	missed    map[*share]int // publishes for which there was no room
+
+	size int // most octets in arena
+	wake func()
 }
 
 const mailboxSizeMax = math.MaxUint32 / 2
+
+// postSize is what a post counts for in the mailbox's size.
+const postSize = int(unsafe.Sizeof(post{}))
 
 // post is one thing a stream's loop has been asked to do.
 type post struct {
@@ -31,6 +39,14 @@ type post struct {
 	off, n   uint32       // the octets in the arena, else
 	kind     postKind
 	seg      *segment // set by the loop, see core.own
+	topic    *topicPost
+}
+
+// topicPost is what a post about a topic says more.
+type topicPost struct {
+	share    *share
+	retained []*ws.Prepared // postJoin
+	receipt  *receipt       // postPublish; s is the socket left out
 }
 
 type postKind uint8
@@ -42,6 +58,9 @@ const (
 	postSlow                     // the queue was found full
 	postAnswer                   // the payload of a Close frame that ends the stream
 	postEnd                      // END_STREAM
+	postJoin                     // of a topic
+	postLeave                    // of a topic
+	postPublish                  // to a topic
 )
 
 // arenaKeep is the largest arena, and postsKeep the longest list of posts, that is used again: what a
@@ -59,22 +78,31 @@ func (b *mailbox) message(s *stream, t ws.MessageType, p []byte) error {
 		b.mu.Unlock()
 		return ws.ErrClosed
 	}
-	off := len(b.arena)
-	if off+ws.HeaderLen(len(p))+len(p) > b.size && off > 0 {
+	if b.full(ws.HeaderLen(len(p)) + len(p)) {
 		b.mu.Unlock()
 		return ErrMailboxFull
 	}
+	off := len(b.arena)
 	b.arena = append(ws.AppendHeader(b.arena, true, ws.Opcode(t), len(p)), p...)
 	b.append(post{s: s, kind: postMessage, off: uint32(off), n: uint32(len(b.arena) - off)})
 	return nil
 }
 
-// prepared posts a shared message. It fails when a Close was posted before.
+// full reports whether n octets more are too many for those that wait. One message always has room.
+func (b *mailbox) full(n int) bool {
+	return len(b.posts) > 0 && len(b.arena)+b.published+postSize*len(b.posts)+n > b.size
+}
+
+// prepared posts a shared message. It fails as message does.
 func (b *mailbox) prepared(s *stream, p *ws.Prepared) error {
 	b.mu.Lock()
 	if s.asked {
 		b.mu.Unlock()
 		return ws.ErrClosed
+	}
+	if b.full(0) {
+		b.mu.Unlock()
+		return ErrMailboxFull
 	}
 	b.append(post{s: s, kind: postPrepared, prepared: p})
 	return nil
@@ -102,6 +130,33 @@ func (b *mailbox) end(s *stream, kind postKind, payload []byte) {
 func (b *mailbox) slow(s *stream) {
 	b.mu.Lock()
 	b.append(post{s: s, kind: postSlow})
+}
+
+func (b *mailbox) join(s *stream, sh *share, retained []*ws.Prepared) {
+	b.mu.Lock()
+	b.append(post{s: s, kind: postJoin, topic: &topicPost{share: sh, retained: retained}})
+}
+
+func (b *mailbox) leave(s *stream, sh *share) {
+	b.mu.Lock()
+	b.append(post{s: s, kind: postLeave, topic: &topicPost{share: sh}})
+}
+
+// publish posts a message to a share. It reports false when too many octets wait to be taken; the members'
+// loss is counted when the loop comes by.
+func (b *mailbox) publish(sh *share, p *ws.Prepared, except *stream, r *receipt) bool {
+	b.mu.Lock()
+	if b.ended || b.full(len(p.Frame())) {
+		if b.missed == nil {
+			b.missed = make(map[*share]int)
+		}
+		b.missed[sh]++
+		b.mu.Unlock()
+		return false
+	}
+	b.published += len(p.Frame())
+	b.append(post{s: except, kind: postPublish, prepared: p, topic: &topicPost{share: sh, receipt: r}})
+	return true
 }
 
 // append finishes a post begun under the lock.
@@ -165,6 +220,8 @@ type batch struct {
 	posts []post
 	arena []byte
 	calls []func()
+
+	missed map[*share]int
 }
 
 // take exchanges the mailbox's content for the memory of an earlier batch.
@@ -179,7 +236,8 @@ func (b *mailbox) take(old batch) batch {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	taken := batch{b.posts, b.arena, b.calls}
+	taken := batch{b.posts, b.arena, b.calls, b.missed}
+	b.published, b.missed = 0, nil
 	b.posts, b.arena, b.calls = old.posts[:0], old.arena[:0], old.calls[:0]
 	return taken
 }

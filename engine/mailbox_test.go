@@ -103,7 +103,7 @@ func TestMailboxTakenMemoryHoldsNothing(t *testing.T) {
 }
 
 func TestMailboxIsFull(t *testing.T) {
-	b := newMailbox(100)
+	b := newMailbox(100 + postSize)
 	s := &stream{id: 1}
 	if err := b.message(s, ws.Text, make([]byte, 200)); err != nil {
 		t.Errorf("into an empty mailbox fits any message: %v", err)

@@ -108,7 +108,7 @@ func wantOctets(t *testing.T, from io.Reader, why, want string) {
 // A message larger than any window or frame passes both ways.
 func TestNetHTTPLargeMessages(t *testing.T) {
 	const size = 300_000
-	r := serve(t, &engine.Server{Handler: echo, Limits: engine.Limits{MessageSize: size, QueueSize: 1 << 20}})
+	r := serve(t, &engine.Server{Handler: echo, Limits: engine.Limits{MessageSize: size, Queue: ws.QueueLimits{MaxBytes: 1 << 20}}})
 	toServer, response := connect(t, netHTTP(r), r.addr, "/", nil)
 	message := bytes.Repeat([]byte("0123456789"), size/10)
 	head := []byte{0x82, 127, 0, 0, 0, 0, 0, 0x04, 0x93, 0xe0} // 300,000

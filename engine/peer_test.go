@@ -56,7 +56,7 @@ func newTestPeer(t *testing.T, l Limits, h ws.Handler) *testPeer {
 		h = p.handler()
 	}
 	l = l.withDefaults()
-	k := newCore(l, ws.NewEndpoint(h, ws.EndpointOptions{MessageBytesMax: l.MessageSize}), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	k := newCore(l, ws.NewEndpoint(h, ws.EndpointOptions{MessageBytesMax: l.MessageSize, Queue: l.Queue}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	k.now = time.Hour
 	p.core = k
 	p.connect()
@@ -109,6 +109,8 @@ func (p *testPeer) settle() {
 			p.flush()
 		}
 		k.settle()
+		k.relieve()
+		k.tellDrops()
 		more := k.sweep()
 		p.flush()
 		if !more && len(k.box.posts) == 0 && len(k.box.calls) == 0 {

@@ -22,7 +22,10 @@ func (c *conn) recvPlain(id uint32, end bool, r *hpack.Request) error {
 		}
 	}
 	s := c.newStream(id, streamRequest, end)
-	s.request = &request
+	if c.requests == nil {
+		c.requests = make(map[uint32]*plainRequest)
+	}
+	c.requests[id] = &request
 	if end {
 		c.respondPlain(s)
 	} else {
@@ -33,7 +36,7 @@ func (c *conn) recvPlain(id uint32, end bool, r *hpack.Request) error {
 
 // recvBody counts n octets of the body. A request with more than is worth waiting for is answered now.
 func (c *conn) recvBody(s *stream, n int) error {
-	r := s.request
+	r := c.requests[s.id]
 	r.got += int64(n)
 	if r.length >= 0 && r.got > r.length {
 		return r.complete(s.id)
@@ -55,11 +58,12 @@ func (r *plainRequest) complete(id uint32) error {
 // respondPlain answers a request for which there is no handler.
 func (c *conn) respondPlain(s *stream) {
 	c.core.stats.RequestsPlain++
-	if !s.request.head {
+	if !c.requests[s.id].head {
 		c.respond(s, 404, nil, "this server speaks WebSocket (RFC 8441)")
 		return
 	}
-	s.kind, s.request = streamResponse, nil
+	s.kind = streamResponse
+	delete(c.requests, s.id)
 	s.end, s.reset = true, true
 	c.sendHeaders(s.id, 404, nil, false)
 	s.schedule()

@@ -113,7 +113,7 @@ func TestStreamWindowIsNotExceeded(t *testing.T) {
 }
 
 func TestConnectionWindowIsNotExceeded(t *testing.T) {
-	p := openPublisher(t, Limits{QueueSize: 1 << 20}, "INITIAL_WINDOW_SIZE=1000000", 3)
+	p := openPublisher(t, Limits{Queue: ws.QueueLimits{MaxBytes: 1 << 20}}, "INITIAL_WINDOW_SIZE=1000000", 3)
 	p.ask(1, "60000")
 	p.wantData("60,000 of 65,535", "1:16384 1:16384 1:16384 1:10852")
 	p.ask(3, "6000")

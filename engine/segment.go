@@ -1,12 +1,23 @@
 package engine
 
+import (
+	"time"
+
+	"h2ws/ws"
+)
+
 // segment is one WebSocket frame, or the body of a short response, in a stream's queue. Segments
 // are recycled by the core they belong to.
 type segment struct {
-	next  *segment
-	b     []byte // what is left to be sent
-	buf   []byte // memory of the segment's own, for b if bytesOwned
-	size  uint32 // octets counted against the queue; 0: not counted
+	next *segment
+	b    []byte        // what is left to be sent
+	buf  []byte        // memory of the segment's own, for b if bytesOwned
+	size uint32        // octets counted against the queue; 0: not counted
+	at   time.Duration // when it was queued
+
+	prepared *ws.Prepared // whose octets they are, if shared; held
+	topic    *Topic       // that it was published to; nil: sent directly
+
 	kind  segmentKind
 	owner byteOwner
 	begun bool // part of it has been framed: it must be finished
@@ -75,13 +86,39 @@ func (q *queue) pushAhead(g *segment) {
 
 func (q *queue) pop() *segment {
 	first := q.last.next
-	if first == q.last {
-		q.last = nil
-	} else {
-		q.last.next = first.next
-	}
-	first.next = nil
+	q.removeAfter(q.last)
 	return first
+}
+
+// take removes the first segment that f accepts and returns it, or nil.
+func (q *queue) take(f func(*segment) bool) *segment {
+	before := q.last
+	if before == nil {
+		return nil
+	}
+	for {
+		g := before.next
+		if f(g) {
+			q.removeAfter(before)
+			return g
+		}
+		if g == q.last {
+			return nil
+		}
+		before = g
+	}
+}
+
+func (q *queue) removeAfter(before *segment) {
+	g := before.next
+	switch {
+	case g == before:
+		q.last = nil
+	case g == q.last:
+		q.last = before
+	}
+	before.next = g.next
+	g.next = nil
 }
 
 // pong is the pong that waits and has not begun, or nil. It can only be first or second.

@@ -108,7 +108,7 @@ func (s *Server) startLoops() error {
 		return errors.New("engine: Server.Handler is nil")
 	}
 	limits := s.Limits.withDefaults()
-	endpoint := ws.NewEndpoint(s.Handler, ws.EndpointOptions{MessageBytesMax: limits.MessageSize})
+	endpoint := ws.NewEndpoint(s.Handler, ws.EndpointOptions{MessageBytesMax: limits.MessageSize, Queue: limits.Queue})
 	log := s.Logger
 	if log == nil {
 		log = slog.Default()

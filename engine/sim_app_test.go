@@ -134,12 +134,12 @@ func (k *simSocket) took(b []byte, err error) {
 		s.accepted++
 		s.largest = max(s.largest, len(b)+ws.HeaderLenMax)
 	case ws.ErrSlow:
-		if queued&queuedOctets < uint64(l.QueueSize) && queued/queuedMessage < uint64(l.QueueMessages) {
+		if queued&queuedOctets < uint64(l.Queue.MaxBytes) && queued/queuedMessage < uint64(l.Queue.MaxMessages) {
 			s.failf("%s: ErrSlow with %d octets and %d messages queued", k, queued&queuedOctets, queued/queuedMessage)
 		}
 		k.slow = true
 	case ErrMailboxFull:
-		if len(s.core.box.arena)+len(b)+ws.HeaderLenMax <= l.MailboxSize {
+		if !s.core.box.full(len(b) + ws.HeaderLenMax) {
 			s.failf("%s: ErrMailboxFull with %d octets", k, len(s.core.box.arena))
 		}
 	case ws.ErrClosed:

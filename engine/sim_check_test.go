@@ -141,7 +141,7 @@ func (s *sim) checkAccounts(when string) {
 		if says != truth {
 			s.failf("%s: %s: queued says %#x, truth %#x", when, sock, says, truth)
 		}
-		if says&queuedOctets > uint64(k.limits.QueueSize+s.largest) || says/queuedMessage > uint64(k.limits.QueueMessages) {
+		if says&queuedOctets > uint64(k.limits.Queue.MaxBytes+s.largest) || says/queuedMessage > uint64(k.limits.Queue.MaxMessages) {
 			s.failf("%s: %s: queue of %d octets, %d messages", when, sock, says&queuedOctets, says/queuedMessage)
 		}
 		if sock.opened < sock.closed || sock.closed > 1 {

@@ -91,7 +91,7 @@ func TestFoundPongFitsWhereMessageDoesNot(t *testing.T) {
 
 func TestFoundSlowWhileClosing(t *testing.T) {
 	var sockets []*ws.Conn
-	p := openTestPeer(t, Limits{QueueMessages: 2}, quiet(&sockets))
+	p := openTestPeer(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2}}, quiet(&sockets))
 	p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
 	p.want("SETTINGS are acknowledged", "SETTINGS ACK")
 	p.open(1)

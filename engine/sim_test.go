@@ -103,7 +103,7 @@ func newSim(seed uint64) *sim {
 	s := &sim{r: rand.New(rand.NewPCG(seed, 1)), gather: newGather()}
 	s.timely = s.r.IntN(4) > 0
 	l := s.limits()
-	e := ws.NewEndpoint(simApp{s}, ws.EndpointOptions{MessageBytesMax: l.MessageSize})
+	e := ws.NewEndpoint(simApp{s}, ws.EndpointOptions{MessageBytesMax: l.MessageSize, Queue: l.Queue})
 	s.core = newCore(l, e, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	s.core.now = time.Hour
 	for _, n := range []int{0, 10, 700, 4094, 9000, 40000} {
@@ -125,11 +125,13 @@ func (s *sim) limits() Limits {
 		MaxConcurrentStreams: uint32(2 + s.r.IntN(30)),
 		MessageSize:          pick(s.r, 1000, 20_000, 100_000),
 		AssemblySize:         pick(s.r, 0, 0, 30_000),
-		QueueSize:            pick(s.r, 3000, 20_000, 64_000),
-		QueueMessages:        pick(s.r, 3, 30, 256),
-		MailboxSize:          pick(s.r, 0, 0, 20_000),
-		StreamWindow:         pick[int32](s.r, 0, 0, 100_000),
-		CloseTimeout:         pick(s.r, 200*time.Millisecond, 2*time.Second, time.Hour, -1),
+		Queue: ws.QueueLimits{
+			MaxBytes:    pick(s.r, 3000, 20_000, 64_000),
+			MaxMessages: pick(s.r, 3, 30, 256),
+		},
+		MailboxSize:  pick(s.r, 0, 0, 20_000),
+		StreamWindow: pick[int32](s.r, 0, 0, 100_000),
+		CloseTimeout: pick(s.r, 200*time.Millisecond, 2*time.Second, time.Hour, -1),
 	}
 	timeout := pick(s.r, time.Second, 3*time.Second)
 	if s.timely {

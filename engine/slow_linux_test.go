@@ -26,7 +26,7 @@ func heap() uint64 {
 func TestPeerThatDoesNotRead(t *testing.T) {
 	const sockets, queueSize = 50, 64 << 10
 	r := serve(t, &engine.Server{Handler: echo, Loops: 1, Limits: engine.Limits{
-		QueueSize: queueSize, WriteTimeout: 300 * time.Millisecond,
+		Queue: ws.QueueLimits{MaxBytes: queueSize}, WriteTimeout: 300 * time.Millisecond,
 	}})
 	slow := r.dial()
 	for range sockets {
@@ -138,7 +138,7 @@ func TestSocketWithoutWindow(t *testing.T) {
 	r := serve(t, &engine.Server{Handler: ws.Funcs{
 		Handshake: func(q *ws.Request) { q.Accept(ws.AcceptOptions{Data: q.Path}) },
 		Message:   func(c *ws.Conn, m ws.Message) { c.Send(m.Type, m.Data) },
-	}, Limits: engine.Limits{QueueMessages: 10, CloseTimeout: 100 * time.Millisecond}})
+	}, Limits: engine.Limits{Queue: ws.QueueLimits{MaxMessages: 10}, CloseTimeout: 100 * time.Millisecond}})
 	c := dial(t, r.addr, frame.Setting{ID: frame.InitialWindowSize, Value: 0})
 	slow := c.open("/slow")
 	neighbour := c.open("/neighbour")

@@ -28,11 +28,11 @@ func TestQueueLimits(t *testing.T) {
 		size   int // of each message
 		fit    int
 	}{
-		"messages": {Limits{QueueMessages: 5}, 0, 5},
-		"octets":   {Limits{QueueSize: 100}, 8, 10},            // 10 octets each
-		"overshot": {Limits{QueueSize: 100}, 97, 2},            // 99 are below 100, so one more is taken
-		"one":      {Limits{QueueSize: 1}, 60000, 1},           // of whatever size
-		"default":  {Limits{QueueMessages: 1 << 20}, 252, 256}, // 64 KiB
+		"messages": {Limits{Queue: ws.QueueLimits{MaxMessages: 5}}, 0, 5},
+		"octets":   {Limits{Queue: ws.QueueLimits{MaxBytes: 100}}, 8, 10},           // 10 octets each
+		"overshot": {Limits{Queue: ws.QueueLimits{MaxBytes: 100}}, 97, 2},           // 99 are below 100, so one more is taken
+		"one":      {Limits{Queue: ws.QueueLimits{MaxBytes: 1}}, 60000, 1},          // of whatever size
+		"default":  {Limits{Queue: ws.QueueLimits{MaxMessages: 1 << 20}}, 252, 256}, // 64 KiB
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, all := openQuiet(t, test.limits, 1)
@@ -63,7 +63,7 @@ func TestQueueLimits(t *testing.T) {
 }
 
 func TestSlowSocketFinishesTheMessageBegun(t *testing.T) {
-	p, all := openQuiet(t, Limits{QueueMessages: 2}, 1)
+	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2}}, 1)
 	all[0].Send(ws.Binary, make([]byte, 3000))
 	all[0].Send(ws.Binary, make([]byte, 10))
 	p.settle()
@@ -76,7 +76,7 @@ func TestSlowSocketFinishesTheMessageBegun(t *testing.T) {
 }
 
 func TestSlowSocketHarmsNoOther(t *testing.T) {
-	p, all := openQuiet(t, Limits{QueueMessages: 2}, 3)
+	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2}}, 3)
 	p.send("WINDOW_UPDATE 3 increment=1000")
 	for range 3 {
 		for _, c := range all {

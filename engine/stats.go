@@ -23,7 +23,10 @@ type Stats struct {
 	OctetsSent        uint64
 	MessagesSent      uint64 // messages from Send and SendPrepared, framed whole
 	MessageOctetsSent uint64 // their octets, RFC 6455 headers included
-	MessagesDiscarded uint64 // accepted by Send, and not sent because the socket ended first
+	MessagesDiscarded uint64 // accepted by Send, and not sent: the socket ended first, or its policy dropped it
+	MessagesConflated uint64 // accepted by SendPrepared, and replaced by a newer one of the same key
+
+	MemoryReliefs uint64 // logs cut and backlogs given up because of Limits.MemorySize
 
 	ResetsReceived uint64 // RST_STREAM
 	ResetsSent     uint64 // RST_STREAM, stream errors included
@@ -53,6 +56,8 @@ func (s *Stats) add(t *Stats) {
 	s.MessagesSent += t.MessagesSent
 	s.MessageOctetsSent += t.MessageOctetsSent
 	s.MessagesDiscarded += t.MessagesDiscarded
+	s.MessagesConflated += t.MessagesConflated
+	s.MemoryReliefs += t.MemoryReliefs
 	s.ResetsReceived += t.ResetsReceived
 	s.ResetsSent += t.ResetsSent
 	s.Panics += t.Panics

@@ -23,7 +23,8 @@ type stream struct {
 	// octets in the low 40 bits, messages above, queuedSlow on top.
 	queued atomic.Uint64
 
-	request *plainRequest // streamRequest only
+	member membership    // of the first topic joined
+	more   *[]membership // of the others
 
 	sendWindow flow.SendWindow // relative to conn.peerInitial
 	recvWindow flow.RecvWindow
@@ -105,13 +106,18 @@ func (s *stream) RequestClose(code ws.CloseCode, reason string) error {
 // Buffered implements ws.Lower. Any goroutine.
 func (s *stream) Buffered() int { return int(s.queued.Load() & queuedOctets) }
 
-// admit counts n more octets as queued, unless the queue was at its limit before.
+// admit counts n more octets as queued, unless the queue was at its limit before. Under a policy that
+// makes room on the loop, twice the limit may be on the way there.
 func (s *stream) admit(n int) bool {
-	limits := &s.core().limits
+	limits := s.ws.QueueLimits()
 	delta := uint64(n) + queuedMessage
 	before := s.queued.Add(delta) - delta
-	if before&queuedOctets < uint64(limits.QueueSize) &&
-		before&^queuedSlow/queuedMessage < uint64(limits.QueueMessages) {
+	factor := uint64(1)
+	if limits.Policy >= ws.DropOldest {
+		factor = 2
+	}
+	if before&queuedOctets < factor*uint64(limits.MaxBytes) &&
+		before&^queuedSlow/queuedMessage < factor*uint64(limits.MaxMessages) {
 		return true
 	}
 	s.unqueue(n)
@@ -120,44 +126,93 @@ func (s *stream) admit(n int) bool {
 
 func (s *stream) unqueue(n int) { s.queued.Add(-(uint64(n) + queuedMessage)) }
 
-// refuse is the answer to a Send on a full queue; the first has the loop close the socket.
+// refuse is the answer to a Send on a full queue; under CloseSlow the first has the loop close the socket.
 func (s *stream) refuse() error {
+	if s.ws.QueueLimits().Policy != ws.CloseSlow {
+		return ws.ErrSlow
+	}
 	if s.queued.Or(queuedSlow)&queuedSlow == 0 {
 		s.core().box.slow(s)
 	}
 	return ws.ErrSlow
 }
 
-// enqueue puts a whole message behind the queue. It returns nil when the socket takes no more:
-// what was accepted before it closed and can't be sent after is counted as discarded.
-func (s *stream) enqueue(b []byte, owner byteOwner) *segment {
+// enqueue puts a whole message, admitted before, behind the queue. It returns nil when the socket takes no
+// more: what was accepted before it closed and can't be sent after is counted as discarded.
+func (s *stream) enqueue(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 	k := s.core()
-	if s.state == stateClosed || s.shut || s.end {
+	if s.ended() {
 		s.unqueue(len(b))
 		k.stats.MessagesDiscarded++
 		return nil
 	}
+	if !s.queue.empty() && !s.makeRoomFor(p) {
+		s.unqueue(len(b))
+		k.stats.MessagesDiscarded++
+		return nil
+	}
+	return s.push(b, owner, p)
+}
+
+// makeRoomFor applies the policy to a message that Send has admitted, as makeRoom does to one that is
+// published. It reports false when the socket was given up.
+func (s *stream) makeRoomFor(p *ws.Prepared) bool {
+	l := s.ws.QueueLimits()
+	if !s.makeFresh(l, p) {
+		return false
+	}
+	if l.Policy >= ws.DropOldest {
+		for s.exceeds(l) && s.dropOldest() {
+		}
+	}
+	return true
+}
+
+// exceeds reports whether the queue, the newest message included, is beyond a limit.
+func (s *stream) exceeds(l *ws.QueueLimits) bool {
+	queued := s.queued.Load()
+	octets, messages := int(queued&queuedOctets), int(queued&^queuedSlow/queuedMessage)
+	return messages > 1 && (octets > l.MaxBytes || messages > l.MaxMessages)
+}
+
+// push puts a message whose octets are counted behind the queue.
+func (s *stream) push(b []byte, owner byteOwner, p *ws.Prepared) *segment {
+	k := s.core()
 	g := k.segments.get()
-	g.b, g.size, g.owner = b, uint32(len(b)), owner
+	g.b, g.size, g.owner, g.prepared, g.at = b, uint32(len(b)), owner, p, k.now
 	if owner == bytesBorrowed {
 		k.borrowed++
 	}
+	if p != nil {
+		k.hold(p)
+	}
 	s.queue.push(g)
+	s.conn.backlog += len(b)
 	s.schedule()
 	return g
 }
+
+// ended reports whether nothing more can be put behind the queue.
+func (s *stream) ended() bool { return s.shut || s.end || s.state == stateClosed }
 
 // schedule gives the stream a turn: it has output.
 func (s *stream) schedule() {
 	if s.turn == turnNone {
 		s.turn = turnReady
 		s.conn.ready.Push(&s.slot)
+		s.waits()
 	}
 	s.conn.touch()
 }
 
-// unschedule takes the stream off its ring.
+// unschedule takes the stream off its ring for want of output.
 func (s *stream) unschedule() {
+	s.unlink()
+	s.rests()
+}
+
+// unlink takes the stream off its ring.
+func (s *stream) unlink() {
 	switch s.turn {
 	case turnReady:
 		s.conn.ready.Remove(&s.slot)
@@ -184,7 +239,7 @@ func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
 	g.buf = append(ws.AppendHeader(g.buf[:0], true, op, len(payload)), payload...)
 	g.b = g.buf
 	if s.turn == turnBlocked {
-		s.unschedule() // a window too small for what was first may do for the pong
+		s.unlink() // a window too small for what was first may do for the pong
 	}
 	s.schedule()
 }
@@ -203,6 +258,7 @@ func (s *stream) queueClose(payload []byte, end bool) {
 	if s.shut || s.end || s.state == stateClosed {
 		return
 	}
+	s.leaveAll()
 	s.shut, s.end = true, end
 	g := s.core().segments.get()
 	g.kind = segmentClose
@@ -226,6 +282,7 @@ func (s *stream) queueEnd() {
 	if s.end || s.state == stateClosed {
 		return
 	}
+	s.leaveAll()
 	s.end = true
 	s.schedule()
 	s.conn.startClosing(s)
@@ -249,14 +306,15 @@ func (s *stream) closeLocal(code ws.CloseCode, reason string) {
 
 // closeSlow ends a socket whose peer does not keep up: what has not begun is discarded and only
 // the Close follows.
-func (s *stream) closeSlow() {
+func (s *stream) closeSlow(code ws.CloseCode) {
 	if s.state == stateClosed || s.ws.Closed() {
 		return
 	}
 	k := s.core()
 	k.stats.SocketsSlow++
+	s.queued.Or(queuedSlow)
 	s.discard(true)
-	s.fail(ws.ClosePolicyViolation, "slow consumer", ws.ErrSlow)
+	s.fail(code, "slow consumer", ws.ErrSlow)
 }
 
 // fail ends the socket for a reason that only the engine knows.
@@ -268,7 +326,6 @@ func (s *stream) fail(code ws.CloseCode, reason string, cause error) {
 
 // discard empties the queue. To finish means to keep a segment that has begun, and the Close.
 func (s *stream) discard(finish bool) {
-	k := s.core()
 	var kept queue
 	for !s.queue.empty() {
 		g := s.queue.pop()
@@ -276,15 +333,13 @@ func (s *stream) discard(finish bool) {
 			kept.push(g)
 			continue
 		}
-		if g.kind == segmentMessage {
-			k.stats.MessagesDiscarded++
-			s.unqueue(int(g.size))
-		}
-		k.release(g)
+		s.dropSegment(g)
 	}
 	s.queue = kept
-	s.unschedule()
-	if !kept.empty() {
+	s.unlink()
+	if kept.empty() {
+		s.rests()
+	} else {
 		s.schedule()
 	}
 }

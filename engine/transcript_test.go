@@ -185,7 +185,7 @@ func parseDuration(t testing.TB, s string) time.Duration {
 }
 
 // transcriptLimits make refusals short.
-var transcriptLimits = Limits{MaxConcurrentStreams: 3, MessageSize: 1024, QueueMessages: 8, IdleTimeout: -1}
+var transcriptLimits = Limits{MaxConcurrentStreams: 3, MessageSize: 1024, Queue: ws.QueueLimits{MaxMessages: 8}, IdleTimeout: -1}
 
 func newTranscriptPeer(t *testing.T, fresh bool) *testPeer {
 	p := &testPeer{}

@@ -74,6 +74,32 @@ func (c *Conn) Init(e *Endpoint, lower Lower, data any) {
 	c.endpoint, c.lower, c.data = e, lower, data
 }
 
+// Lower returns what Init was given.
+//
+// For the engine; any goroutine.
+func (c *Conn) Lower() Lower { return c.lower }
+
+// QueueLimits returns the limits of what may wait for the peer.
+//
+// For the engine; any goroutine.
+func (c *Conn) QueueLimits() *QueueLimits { return &c.endpoint.queue }
+
+// WantsDrops reports whether Dropped would tell anybody.
+//
+// For the engine; any goroutine.
+func (c *Conn) WantsDrops() bool { return c.endpoint.dropper != nil }
+
+// Dropped calls OnDrop, unless the WebSocket is closed. c.WantsDrops() must hold.
+//
+// For the engine; on the loop.
+func (c *Conn) Dropped(r *Receiver, d Drop) {
+	if c.Closed() {
+		return
+	}
+	defer c.recovered(r)
+	c.endpoint.dropper.OnDrop(c, d)
+}
+
 // Opened calls OnOpen. It comes before the first Feed.
 //
 // For the engine; on the loop.

@@ -13,6 +13,9 @@ type EndpointOptions struct {
 	// octets costs its receiver a hundred times what it costs its sender.
 	// Default 1024.
 	FragmentsMax int
+
+	// Queue bounds what waits for a peer, where AcceptOptions does not say otherwise.
+	Queue QueueLimits
 }
 
 const (
@@ -27,14 +30,17 @@ const (
 type Endpoint struct {
 	handler         Handler
 	handshaker      Handshaker // nil if handler is none
+	dropper         Dropper    // likewise
+	queue           QueueLimits
 	messageBytesMax int
 	fragmentsMax    int
 }
 
 // NewEndpoint looks up the optional interfaces of h once, and for all.
 func NewEndpoint(h Handler, o EndpointOptions) *Endpoint {
-	e := &Endpoint{handler: h, messageBytesMax: o.MessageBytesMax, fragmentsMax: o.FragmentsMax}
+	e := &Endpoint{handler: h, messageBytesMax: o.MessageBytesMax, fragmentsMax: o.FragmentsMax, queue: o.Queue.WithDefaults()}
 	e.handshaker, _ = h.(Handshaker)
+	e.dropper, _ = h.(Dropper)
 	if e.messageBytesMax <= 0 {
 		e.messageBytesMax = messageBytesMaxDefault
 	}
@@ -44,12 +50,21 @@ func NewEndpoint(h Handler, o EndpointOptions) *Endpoint {
 	return e
 }
 
+// WithQueue returns the Endpoint with other limits.
+func (e *Endpoint) WithQueue(l QueueLimits) *Endpoint {
+	other := *e
+	other.queue = l.WithDefaults()
+	return &other
+}
+
 // A Decision is the answer to an opening handshake.
 type Decision struct {
 	Status int     // 200: accepted
 	Reason string  // a short text for the body if refused
 	Fields []Field // of the response; borrowed from the Request
 	Data   any     // for Conn.Init
+	Topics []Topic // to be joined before OnOpen
+	Queue  *QueueLimits
 
 	Panic any    // what OnHandshake panicked with; Status is then 500
 	Stack []byte // where

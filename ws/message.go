@@ -1,12 +1,17 @@
 package ws
 
-import "unicode/utf8"
+import (
+	"sync/atomic"
+	"unicode/utf8"
+)
 
 // A Prepared is a message framed once, to be sent to any number of Conns.
 // It never changes, and is shared by everything it is sent to.
 type Prepared struct {
-	frame []byte // header and payload
-	typ   MessageType
+	frame   []byte // header and payload
+	key     string
+	typ     MessageType
+	holders atomic.Int32
 }
 
 // Prepare checks and frames a message. data is copied. It returns
@@ -19,6 +24,26 @@ func Prepare(t MessageType, data []byte) (*Prepared, error) {
 	frame = AppendHeader(frame, true, Opcode(t), len(data))
 	return &Prepared{frame: append(frame, data...), typ: t}, nil
 }
+
+// PrepareKeyed is Prepare for a message that replaces older ones of the same key, where it is sent with
+// a policy or to a topic that conflates.
+func PrepareKeyed(t MessageType, key string, data []byte) (*Prepared, error) {
+	p, err := Prepare(t, data)
+	if err == nil {
+		p.key = key
+	}
+	return p, err
+}
+
+// Key returns the key given to PrepareKeyed, or "", which is the key of nothing.
+func (p *Prepared) Key() string { return p.key }
+
+// Hold counts one more who keeps p waiting, and reports whether it is the first; Release one
+// less, and whether it was the last. So its octets can be counted once.
+//
+// For the engine; any goroutine.
+func (p *Prepared) Hold() (first bool)   { return p.holders.Add(1) == 1 }
+func (p *Prepared) Release() (last bool) { return p.holders.Add(-1) == 0 }
 
 // Type returns the type of the message.
 func (p *Prepared) Type() MessageType { return p.typ }

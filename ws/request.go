@@ -36,6 +36,12 @@ type AcceptOptions struct {
 
 	// Data is what Conn.Data returns from OnOpen on.
 	Data any
+
+	// Topics are joined before OnOpen: what is published to them from then on is received.
+	Topics []Topic
+
+	// Queue, if not nil, replaces the server's limits of what waits for the peer.
+	Queue *QueueLimits
 }
 
 // Accept accepts the handshake. It panics if the request is decided, or if o
@@ -51,7 +57,7 @@ func (r *Request) Accept(o AcceptOptions) {
 	}
 	r.decide()
 	r.decision.Status = 200
-	r.decision.Data = o.Data
+	r.decision.Data, r.decision.Topics, r.decision.Queue = o.Data, o.Topics, o.Queue
 	if o.Subprotocol != "" {
 		r.decision.Fields = append(r.decision.Fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
 	}

@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"unsafe"
+
+	"h2ws/flow"
+)
+
+// feed is the members of a share on one connection, and how far in the share's log they are. When
+// the connection can send, the feed is swept: a batch is fixed, every member gets it, and what was
+// published meanwhile is the next batch. See sweep.go.
+//
+// share.log.first <= pos <= end <= share.log.end(), unless it fell off the log;
+// members[:next] have the batch pos..end, the others have nothing from pos on.
+type feed struct {
+	slot    flow.Slot // on conn.feeds while there is something to sweep; first, so that a slot is its feed
+	share   *share
+	conn    *conn
+	index   int // in share.feeds
+	members []*stream
+	ids     []uint32 // of members: what a sweep reads of them
+	next    int
+	pos     uint64
+	end     uint64
+	late    []lateMember
+	busy    bool // is being swept: it stays though its last member leaves
+	windows feedWindows
+}
+
+// lateMember joined while there was something in the log that it must not get.
+type lateMember struct {
+	s    *stream
+	from uint64 // its first position
+}
+
+func feedOf(s *flow.Slot) *feed { return (*feed)(unsafe.Pointer(s)) }
+
+// The conversion above holds only while slot is first.
+var _ [0]struct{} = [unsafe.Offsetof(feed{}.slot)]struct{}{}
+
+// feedTo is the connection's feed of a share, made if there is none.
+func (c *conn) feedTo(sh *share) *feed {
+	if f := c.feedBy[sh]; f != nil {
+		return f
+	}
+	end := sh.log.end()
+	f := &feed{share: sh, conn: c, index: len(sh.feeds), pos: end, end: end}
+	sh.log.enter(end)
+	sh.feeds = append(sh.feeds, f)
+	if c.feedBy == nil {
+		c.feedBy = make(map[*share]*feed)
+	}
+	c.feedBy[sh] = f
+	return f
+}
+
+// remove takes a feed without members away.
+func (f *feed) remove() {
+	sh := f.share
+	if f.slot.Linked() {
+		f.conn.feeds.Remove(&f.slot)
+	}
+	f.conn.sweeping -= int64(f.windows.size)
+	sh.log.exit(f.pos)
+	last := sh.feeds[len(sh.feeds)-1]
+	sh.feeds[f.index], last.index = last, f.index
+	sh.feeds[len(sh.feeds)-1] = nil
+	sh.feeds = sh.feeds[:len(sh.feeds)-1]
+	delete(f.conn.feedBy, sh)
+	sh.trim()
+}
+
+// retire removes a feed without members, and ends the share if it had the last.
+func (f *feed) retire() {
+	if f.busy || len(f.members)+len(f.late) > 0 {
+		return
+	}
+	f.remove()
+	if f.share.members == 0 {
+		f.share.gone()
+	}
+}
+
+// wake has the feed swept when its connection can send.
+func (f *feed) wake() {
+	if !f.slot.Linked() {
+		f.conn.feeds.Push(&f.slot)
+	}
+	f.conn.touch()
+}
+
+// memberLate in place of an index: the member is among the late.
+const memberLate = 1<<32 - 1
+
+// add makes s a member from the end of the log on. m is its membership.
+func (f *feed) add(s *stream, m *membership) {
+	*m = membership{feed: f, index: memberLate}
+	if f.pos != f.share.log.end() {
+		f.late = append(f.late, lateMember{s, f.share.log.end()})
+		return
+	}
+	f.admit(s, m)
+}
+
+// admit makes s a full member. No batch is being swept.
+func (f *feed) admit(s *stream, m *membership) {
+	m.index, m.base = uint32(len(f.members)), f.windows.total
+	f.members = append(f.members, s)
+	f.ids = append(f.ids, s.id)
+	f.windows.grow(len(f.members))
+	f.rest(s, m)
+}
+
+// admitLate makes full members of those late ones that have nothing to skip any more.
+func (f *feed) admitLate() {
+	n := 0
+	for ; n < len(f.late) && f.late[n].from <= f.pos; n++ {
+		s := f.late[n].s
+		f.admit(s, s.membership(f.share))
+	}
+	if f.late = f.late[n:]; len(f.late) == 0 {
+		f.late = nil
+	}
+}
+
+// drop takes a member out. What it was still to get, it loses.
+func (f *feed) drop(s *stream, m *membership) {
+	if m.index == memberLate {
+		f.dropLate(s)
+		return
+	}
+	s.settle()
+	i, last := int(m.index), len(f.members)-1
+	from := f.pos
+	if i < f.next {
+		// Among those that have the batch the last takes its place, so that
+		// nobody is passed over and nobody served twice.
+		f.next--
+		f.moveMember(f.next, i)
+		i, from = f.next, f.end
+	}
+	f.moveMember(last, i)
+	f.members[last] = nil
+	f.members, f.ids = f.members[:last], f.ids[:last]
+	f.windows.set(last, true)
+	f.forgo(from, s)
+}
+
+func (f *feed) moveMember(from, to int) {
+	if from == to {
+		return
+	}
+	s := f.members[from]
+	f.members[to], f.ids[to] = s, f.ids[from]
+	f.windows.set(to, f.windows.waits(from))
+	s.membership(f.share).index = uint32(to)
+}
+
+func (f *feed) dropLate(s *stream) {
+	for i, late := range f.late {
+		if late.s == s {
+			f.late = append(f.late[:i], f.late[i+1:]...)
+			f.forgo(late.from, s)
+			return
+		}
+	}
+	panic("BUG: a late member is not among the late")
+}
+
+// forgo counts what one member that leaves does not get, from a position on, as dropped.
+func (f *feed) forgo(from uint64, s *stream) {
+	l := &f.share.log
+	for pos := max(from, l.first); pos < l.end(); pos++ {
+		e := l.at(pos)
+		if e.except == s {
+			e.except = nil
+			continue
+		}
+		e.owed--
+		f.share.topic.dropped.Add(1)
+	}
+}
+
+// forgoAll counts what the members, who all leave, do not get.
+func (f *feed) forgoAll() {
+	f.forgoBatch(max(f.pos, f.share.log.first))
+	l := &f.share.log
+	for pos := max(f.end, l.first); pos < l.end(); pos++ {
+		n := len(f.members)
+		for _, late := range f.late {
+			if late.from <= pos {
+				n++
+			}
+		}
+		f.lose(pos, n)
+	}
+}
+
+// forgoBatch counts what is left of the batch, from a position on, as dropped for the members without it.
+func (f *feed) forgoBatch(from uint64) {
+	for pos := from; pos < f.end; pos++ {
+		f.lose(pos, len(f.members)-f.next)
+	}
+}
+
+// lose counts the entry at pos as dropped for the n members without it.
+func (f *feed) lose(pos uint64, n int) {
+	e := f.share.log.at(pos)
+	if e.except != nil && e.except.conn == f.conn && f.owes(e.except, pos) {
+		n--
+	}
+	e.owed -= n
+	f.share.topic.dropped.Add(uint64(n))
+}
+
+// owes reports whether s is a member that has not got what is at pos.
+func (f *feed) owes(s *stream, pos uint64) bool {
+	m := s.membership(f.share)
+	if m == nil {
+		return false
+	}
+	if m.index != memberLate {
+		return pos >= f.end || int(m.index) >= f.next
+	}
+	for _, late := range f.late {
+		if late.s == s {
+			return late.from <= pos
+		}
+	}
+	return false
+}

@@ -1,0 +1,157 @@
+package engine
+
+import "h2ws/ws"
+
+// membership is a stream's place among the members of one feed.
+type membership struct {
+	feed  *feed
+	index uint32 // in feed.members, or memberLate
+	base  uint32 // of feedWindows.total: what the stream's window need not be charged
+}
+
+// membership is s's in a share, or nil. The first topic of a socket is kept in the stream itself.
+func (s *stream) membership(sh *share) *membership {
+	if s.member.feed != nil && s.member.feed.share == sh {
+		return &s.member
+	}
+	if s.more == nil {
+		return nil
+	}
+	for i := range *s.more {
+		if m := &(*s.more)[i]; m.feed.share == sh {
+			return m
+		}
+	}
+	return nil
+}
+
+// newMembership is the place for one more.
+func (s *stream) newMembership() *membership {
+	if s.member.feed == nil {
+		return &s.member
+	}
+	if s.more == nil {
+		s.more = new([]membership)
+	}
+	*s.more = append(*s.more, membership{})
+	return &(*s.more)[len(*s.more)-1]
+}
+
+// join makes s a member, and queues what the topic retained for it.
+func (s *stream) join(sh *share, retained []*ws.Prepared) {
+	if s.ended() || s.kind != streamSocket || s.membership(sh) != nil {
+		sh.topic.unwant(sh, 1)
+		return
+	}
+	s.conn.feedTo(sh).add(s, s.newMembership())
+	sh.members++
+	sh.topic.members.Add(1)
+	for _, p := range retained {
+		sh.topic.owed.Add(1)
+		s.offer(p, sh.topic)
+	}
+}
+
+// leave ends s's membership in a share, if it is one. The post itself was wanted once, too.
+func (s *stream) leave(sh *share) {
+	n := 1
+	if m := s.membership(sh); m != nil {
+		s.quit(m)
+		n++
+	}
+	sh.topic.unwant(sh, n)
+}
+
+// leaveAll ends all memberships: nothing more can be sent on s.
+func (s *stream) leaveAll() {
+	for s.member.feed != nil {
+		sh := s.member.feed.share
+		s.quit(&s.member)
+		sh.topic.unwant(sh, 1)
+	}
+}
+
+// quit takes s out of a feed, and the feed out of its share if s was the last.
+func (s *stream) quit(m *membership) {
+	f := m.feed
+	f.drop(s, m)
+	s.unlist(m)
+	f.left(1)
+}
+
+// unlist closes the gap that m leaves.
+func (s *stream) unlist(m *membership) {
+	if s.more == nil {
+		*m = membership{}
+		return
+	}
+	last := len(*s.more) - 1
+	*m = (*s.more)[last]
+	(*s.more)[last] = membership{}
+	*s.more = (*s.more)[:last]
+	if last == 0 {
+		s.more = nil
+	}
+}
+
+// left counts n members less.
+func (f *feed) left(n int) {
+	f.share.members -= n
+	f.share.topic.members.Add(int64(-n))
+	f.retire()
+}
+
+// loseFeeds takes all members of a lost connection out of their topics at once.
+func (c *conn) loseFeeds() {
+	for _, f := range c.feedBy {
+		n := len(f.members) + len(f.late)
+		f.forgoAll()
+		f.disown()
+		f.left(n)
+		f.share.topic.unwant(f.share, n)
+	}
+	c.feedBy = nil
+}
+
+// disown makes strangers of all members.
+func (f *feed) disown() {
+	for _, s := range f.members {
+		s.unlist(s.membership(f.share))
+	}
+	for _, late := range f.late {
+		late.s.unlist(late.s.membership(f.share))
+	}
+	f.members, f.ids, f.late, f.next = nil, nil, nil, 0
+}
+
+// waits tells the feeds that something waits in the queue of s, and rests that nothing does any more.
+func (s *stream) waits() {
+	if s.member.feed == nil {
+		return
+	}
+	s.member.wait()
+	if s.more != nil {
+		for i := range *s.more {
+			(*s.more)[i].wait()
+		}
+	}
+}
+
+func (m *membership) wait() {
+	if m.index != memberLate {
+		m.feed.windows.set(int(m.index), true)
+	}
+}
+
+func (s *stream) rests() {
+	if s.member.feed == nil {
+		return
+	}
+	s.member.feed.rest(s, &s.member)
+	if s.more != nil {
+		for i := range *s.more {
+			m := &(*s.more)[i]
+			m.feed.rest(s, m)
+		}
+	}
+}

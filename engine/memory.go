@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"h2ws/flow"
+	"h2ws/ws"
+)
+
+// held is the octets of messages that wait anywhere in the process: in logs and queues, and framed for
+// sockets that don't take them. A shared message counts once.
+var held atomic.Int64
+
+var errMemory = errors.New("the process holds too much for peers that do not read")
+
+// hold counts a shared message that is kept waiting in one more place.
+func (k *core) hold(p *ws.Prepared) {
+	if p.Hold() {
+		held.Add(int64(len(p.Frame())))
+	}
+}
+
+func (k *core) unhold(p *ws.Prepared) {
+	if p.Release() {
+		held.Add(-int64(len(p.Frame())))
+	}
+}
+
+// reliefsTurn is how many logs or connections are relieved in one turn at most.
+const reliefsTurn = 50
+
+// relieve brings what the process holds below Limits.MemorySize: the largest log is cut in half, or the
+// policies of the connection with the largest backlog are applied as if its queues were full,
+// until it is enough. What is lost is counted where such losses always are.
+func (k *core) relieve() {
+	for n := 0; held.Load() > k.limits.MemorySize && n < reliefsTurn; n++ {
+		k.stats.MemoryReliefs++
+		sh, c := k.largestLog(), k.largestBacklog()
+		switch {
+		case sh != nil && (c == nil || sh.log.octets >= c.waiting()):
+			for target := sh.log.octets / 2; sh.log.octets > target; {
+				sh.dropFirst()
+			}
+		case c != nil:
+			c.relieve()
+		default:
+			return // it is another loop's
+		}
+	}
+}
+
+func (k *core) largestLog() (largest *share) {
+	for sh := range k.logs {
+		if largest == nil || sh.log.octets > largest.log.octets {
+			largest = sh
+		}
+	}
+	return largest
+}
+
+func (k *core) largestBacklog() (largest *conn) {
+	for c := range k.conns {
+		if n := c.waiting(); n > 0 && (largest == nil || n > largest.waiting()) {
+			largest = c
+		}
+	}
+	return largest
+}
+
+// waiting is how many octets of messages wait for the connection's peer.
+func (c *conn) waiting() int { return c.backlog + len(c.wire.rest) }
+
+// relieve gives up what waits on the connection: whole messages by the policy of each stream or, when it is
+// in the way of the socket that it waits, the connection.
+func (c *conn) relieve() {
+	if c.backlog < len(c.wire.rest) {
+		c.lose(errMemory)
+		return
+	}
+	for _, ring := range []*flow.Ring{&c.blocked, &c.ready} {
+		for range ring.Len() {
+			slot := ring.Front()
+			if slot == nil {
+				break
+			}
+			s := streamOf(slot)
+			s.relieve()
+			if ring.Front() == slot {
+				ring.Remove(slot)
+				ring.Push(slot)
+			}
+		}
+	}
+}
+
+// relieve applies the stream's policy as if its queue were full of what has not begun.
+func (s *stream) relieve() {
+	if s.queue.empty() || s.shut || s.kind != streamSocket {
+		return
+	}
+	if l := s.ws.QueueLimits(); l.Policy == ws.CloseSlow {
+		s.closeSlow(l.Code)
+		return
+	}
+	for s.dropOldest() {
+	}
+	if s.queue.empty() && !s.end {
+		s.unschedule()
+	}
+}
+
+// expireAges applies the policies to messages that have waited too long on streams without a window, and
+// finds out when it is to be done again.
+func (c *conn) expireAges() {
+	c.ageBy = never
+	for range min(c.blocked.Len(), visitsTurn) {
+		s := streamOf(c.blocked.Front())
+		s.expireAge()
+		if s.turn == turnBlocked {
+			c.blocked.Remove(&s.slot)
+			c.blocked.Push(&s.slot)
+			c.noteAge(s)
+		}
+	}
+}
+
+func (s *stream) expireAge() {
+	if s.kind != streamSocket {
+		return
+	}
+	if l := s.ws.QueueLimits(); !s.stale(l) || !s.makeFresh(l, nil) {
+		return
+	}
+	if s.queue.empty() && !s.end {
+		s.unschedule()
+	}
+}
+
+// noteAge has expireAges called when the oldest message of a blocked stream is too old.
+func (c *conn) noteAge(s *stream) {
+	first := s.queue.first()
+	if s.kind != streamSocket || first == nil || first.begun || first.kind != segmentMessage {
+		return
+	}
+	if l := s.ws.QueueLimits(); l.MaxAge > 0 {
+		c.ageBy = min(c.ageBy, first.at+l.MaxAge+1)
+	}
+}

@@ -1,0 +1,146 @@
+package engine
+
+import "h2ws/ws"
+
+// offer queues a published message for a socket that can't take it at once, under the topic's limits or
+// its own. Whatever becomes of the message is counted.
+func (s *stream) offer(p *ws.Prepared, t *Topic) {
+	limits := s.ws.QueueLimits()
+	if t.options.Queue != nil {
+		limits = t.options.Queue
+	}
+	n := len(p.Frame())
+	if s.ended() || !s.queue.empty() && !s.makeRoom(limits, p, n) {
+		t.dropped.Add(1)
+		return
+	}
+	s.queued.Add(uint64(n) + queuedMessage)
+	s.push(p.Frame(), bytesShared, p).topic = t
+}
+
+// makeRoom applies the policy to a published message of n octets that finds others waiting. It
+// reports false when the message is not to be queued: it was dropped, or the socket was given up.
+func (s *stream) makeRoom(l *ws.QueueLimits, p *ws.Prepared, n int) bool {
+	if !s.makeFresh(l, p) {
+		return false
+	}
+	if !s.over(l) {
+		return true
+	}
+	switch l.Policy {
+	case ws.CloseSlow:
+		s.closeSlow(l.Code)
+		return false
+	case ws.DropNewest:
+		s.note(ws.Drop{Messages: 1, Octets: n})
+		return false
+	}
+	for s.over(l) && s.dropOldest() {
+	}
+	return true
+}
+
+// makeFresh drops what a new message finds too old or, under Conflate, replaces. It reports false
+// when the socket was given up.
+func (s *stream) makeFresh(l *ws.QueueLimits, p *ws.Prepared) bool {
+	if l.Policy == ws.Conflate && p != nil && p.Key() != "" {
+		s.conflate(p.Key())
+	}
+	for s.stale(l) {
+		if l.Policy == ws.CloseSlow {
+			s.closeSlow(l.Code)
+			return false
+		}
+		if !s.dropOldest() {
+			break
+		}
+	}
+	return true
+}
+
+// over reports whether the queue is at a limit.
+func (s *stream) over(l *ws.QueueLimits) bool {
+	queued := s.queued.Load()
+	return int(queued&queuedOctets) >= l.MaxBytes || int(queued&^queuedSlow/queuedMessage) >= l.MaxMessages
+}
+
+// stale reports whether the oldest message has waited too long.
+func (s *stream) stale(l *ws.QueueLimits) bool {
+	first := s.queue.first()
+	return l.MaxAge > 0 && first != nil && first.kind == segmentMessage && s.core().now-first.at > l.MaxAge
+}
+
+// dropOldest drops the oldest message that has not begun and reports whether there was one.
+func (s *stream) dropOldest() bool {
+	g := s.queue.take(func(g *segment) bool { return g.kind == segmentMessage && !g.begun })
+	if g == nil {
+		return false
+	}
+	s.note(ws.Drop{Messages: 1, Octets: int(g.size)})
+	s.dropSegment(g)
+	return true
+}
+
+// conflate drops the message of the same key that waits.
+func (s *stream) conflate(key string) {
+	g := s.queue.take(func(g *segment) bool { return g.prepared != nil && g.prepared.Key() == key && !g.begun })
+	if g == nil {
+		return
+	}
+	s.note(ws.Drop{Conflated: 1})
+	if g.topic != nil {
+		g.topic.conflated.Add(1)
+		g.topic = nil
+	} else {
+		s.core().stats.MessagesConflated++
+	}
+	s.unqueue(int(g.size))
+	s.freeSegment(g)
+}
+
+// dropSegment ends a segment that is not sent.
+func (s *stream) dropSegment(g *segment) {
+	if g.kind == segmentMessage {
+		s.unqueue(int(g.size))
+		if g.topic != nil {
+			g.topic.dropped.Add(1)
+		} else {
+			s.core().stats.MessagesDiscarded++
+		}
+	}
+	s.freeSegment(g)
+}
+
+// freeSegment takes a segment out of the accounts of memory.
+func (s *stream) freeSegment(g *segment) {
+	k := s.core()
+	s.conn.backlog -= int(g.size)
+	if g.prepared != nil {
+		k.unhold(g.prepared)
+	}
+	k.release(g)
+}
+
+// note has OnDrop called before the loop sleeps.
+func (s *stream) note(d ws.Drop) {
+	if !s.ws.WantsDrops() {
+		return
+	}
+	k := s.core()
+	if k.drops == nil {
+		k.drops = make(map[*stream]ws.Drop)
+	}
+	sum := k.drops[s]
+	sum.Messages += d.Messages
+	sum.Octets += d.Octets
+	sum.Conflated += d.Conflated
+	k.drops[s] = sum
+}
+
+// tellDrops calls OnDrop for every socket that lost something in this turn.
+func (k *core) tellDrops() {
+	for s, d := range k.drops {
+		s.ws.Dropped(&k.receiver, d)
+	}
+	clear(k.drops)
+}

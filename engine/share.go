@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"time"
+
+	"h2ws/engine/frame"
+	"h2ws/ws"
+)
+
+// share is one loop's part of a topic: a log of what was published and, per connection with members,
+// a feed with a position in it. Nothing is copied or visited per member until their connection
+// can send. All of it belongs to the loop, except wanted, which is under topic.mu.
+type share struct {
+	topic  *Topic
+	core   *core
+	wanted int // members, and posts on their way
+	feeds  []*feed
+	log    topicLog
+	batch  batchCache
+
+	members int
+	openAt  time.Duration // MaxRate: the next batch may begin
+	waiting bool          // MaxRate: is on core.waiting
+}
+
+// topicLog holds the entries that some feed has not passed. Positions count publishes of the
+// share, and first is that of entries[0].
+//
+// Every feed's position is in first..end or, when it fell off, below.
+type topicLog struct {
+	entries []logEntry
+	first   uint64
+	octets  int
+	atEnd   int // feeds positioned at the end
+}
+
+type logEntry struct {
+	p       *ws.Prepared
+	except  *stream
+	receipt *receipt
+	owed    int // members that neither got nor lost it
+	feeds   int // feeds positioned here
+}
+
+func (l *topicLog) end() uint64 { return l.first + uint64(len(l.entries)) }
+
+func (l *topicLog) at(pos uint64) *logEntry { return &l.entries[pos-l.first] }
+
+// enter and exit count the feeds at a position. One that fell off is counted nowhere.
+func (l *topicLog) enter(pos uint64) { l.count(pos, 1) }
+func (l *topicLog) exit(pos uint64)  { l.count(pos, -1) }
+
+func (l *topicLog) count(pos uint64, n int) {
+	switch {
+	case pos == l.end():
+		l.atEnd += n
+	case pos >= l.first:
+		l.at(pos).feeds += n
+	}
+}
+
+// publish is a message arriving at the loop.
+func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
+	if sh.members == 0 {
+		r.release()
+		return
+	}
+	owed := sh.members
+	if except != nil && except.membership(sh) != nil {
+		owed--
+	} else {
+		except = nil
+	}
+	sh.topic.owed.Add(uint64(owed))
+	l := &sh.log
+	l.entries = append(l.entries, logEntry{p: p, except: except, receipt: r, owed: owed, feeds: l.atEnd})
+	l.octets += len(p.Frame())
+	l.atEnd = 0
+	sh.core.hold(p)
+	sh.core.logs[sh] = struct{}{}
+	for l.octets > sh.topic.options.LogSize || len(l.entries) > sh.topic.options.LogMessages {
+		sh.dropFirst()
+	}
+	sh.open()
+}
+
+// miss accounts for publishes that never reached the loop, because its mailbox was full.
+func (sh *share) miss(n int) {
+	lost := uint64(n * sh.members)
+	sh.topic.owed.Add(lost)
+	sh.topic.dropped.Add(lost)
+}
+
+// open lets the feeds begin a batch, now or when MaxRate allows.
+func (sh *share) open() {
+	if sh.waiting || len(sh.log.entries) == 0 {
+		return
+	}
+	if now := sh.core.now; sh.openAt > now {
+		sh.waiting = true
+		sh.core.waiting = append(sh.core.waiting, sh)
+		return
+	}
+	for _, f := range sh.feeds {
+		f.wake()
+	}
+}
+
+// began is called when a feed begins a batch: with MaxRate, the others of this
+// turn still may, and then none until the interval is over.
+func (sh *share) began() {
+	if interval := sh.topic.interval(); interval > 0 && sh.openAt <= sh.core.now {
+		sh.openAt = sh.core.now + interval
+	}
+}
+
+// dropFirst takes the oldest entry off the log. Who has not got it does not get it.
+func (sh *share) dropFirst() {
+	l := &sh.log
+	e := &l.entries[0]
+	sh.topic.dropped.Add(uint64(e.owed))
+	sh.removeFirst()
+}
+
+func (sh *share) removeFirst() {
+	l := &sh.log
+	e := l.entries[0]
+	l.octets -= len(e.p.Frame())
+	l.entries[0] = logEntry{}
+	l.entries = l.entries[1:]
+	l.first++
+	if len(l.entries) == 0 {
+		l.entries = l.entries[:0]
+		delete(sh.core.logs, sh)
+	}
+	sh.core.unhold(e.p)
+	e.receipt.release()
+}
+
+// trim takes off the log what all feeds have passed.
+func (sh *share) trim() {
+	for len(sh.log.entries) > 0 && sh.log.entries[0].feeds == 0 {
+		sh.dropFirst()
+	}
+}
+
+// gone ends a share whose last member left.
+func (sh *share) gone() {
+	for len(sh.log.entries) > 0 {
+		sh.dropFirst()
+	}
+	sh.batch = batchCache{}
+}
+
+// batchCache is the batch that feeds are sweeping: most of them the same one, so it is composed once.
+type batchCache struct {
+	from, to uint64
+	full     bool   // it ends before the log for want of room
+	frame    []byte // all of it, back to back; gathers refer to it, so it is never changed
+	messages int    // in frame
+	skipped  int    // conflated
+	except   bool   // some entry is not for everyone
+
+	newest map[string]uint64 // of a topic that conflates: where the newest of each key is
+}
+
+// skips reports whether the entry at pos is replaced by a later one of the batch.
+func (b *batchCache) skips(pos uint64, e *logEntry) bool {
+	at, ok := b.newest[e.p.Key()]
+	return ok && at != pos && e.except == nil
+}
+
+// individual reports whether each member's batch must be looked at by itself.
+func (b *batchCache) individual() bool { return b.except || len(b.frame) > frame.MaxPayloadMin }
+
+// batchSize is the most octets in a batch of more than one message: what fits one DATA frame.
+const batchSize = frame.MaxPayloadMin
+
+// compose puts together the batch that begins at pos and ends where it is full, at the end of the
+// log or at limit, whichever comes first. The same arguments later, or the batch's own end
+// as the limit, give the same batch.
+func (sh *share) compose(pos, limit uint64) *batchCache {
+	b := &sh.batch
+	limit = min(limit, sh.log.end())
+	if b.messages > 0 && b.from == pos && (b.to == limit || b.full && b.to < limit) {
+		return b
+	}
+	*b = batchCache{from: pos, to: pos}
+	b.newest = sh.choose(b, limit)
+	if b.to == pos+1 {
+		e := sh.log.at(pos)
+		b.frame, b.messages, b.except = e.p.Frame(), 1, e.except != nil
+		return b
+	}
+	for i := pos; i < b.to; i++ {
+		e := sh.log.at(i)
+		b.except = b.except || e.except != nil
+		if b.skips(i, e) {
+			b.skipped++
+			continue
+		}
+		b.frame = append(b.frame, e.p.Frame()...)
+		b.messages++
+	}
+	return b
+}
+
+// choose decides where the batch ends and, of a topic that conflates, where the newest message of each
+// key is. An entry that is not for everyone neither replaces nor is replaced.
+func (sh *share) choose(b *batchCache, limit uint64) (newest map[string]uint64) {
+	size := 0
+	if sh.topic.options.Conflate {
+		newest = make(map[string]uint64)
+	}
+	for ; b.to < limit; b.to++ {
+		e := sh.log.at(b.to)
+		grow := len(e.p.Frame())
+		at, replaces := newest[e.p.Key()]
+		replaces = replaces && e.except == nil
+		if replaces {
+			grow -= len(sh.log.at(at).p.Frame())
+		}
+		if size+grow > batchSize && b.to > b.from {
+			b.full = true
+			return newest
+		}
+		size += grow
+		if newest != nil && e.p.Key() != "" && e.except == nil {
+			newest[e.p.Key()] = b.to
+		}
+	}
+	return newest
+}

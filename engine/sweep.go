@@ -1,0 +1,376 @@
+package engine
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"h2ws/engine/frame"
+	"h2ws/flow"
+)
+
+// sliceMembers bounds one slice of a sweep, so that direct sends and other feeds of the
+// connection have their turns in between.
+const sliceMembers = 1024
+
+// sweep gives the batch to as many members as g and the connection's window have room for, up to a
+// slice. It reports false when the window stands in the way.
+func (f *feed) sweep(g *gather) (open bool) {
+	f.busy = true
+	open = true
+	if f.begin() {
+		open = f.sweepBatch(g, f.share.compose(f.pos, f.end))
+	} else {
+		f.conn.feeds.Remove(&f.slot)
+	}
+	f.busy = false
+	f.retire()
+	return open
+}
+
+// begin fixes a batch unless one is being swept. It reports false when there is nothing to be swept.
+func (f *feed) begin() bool {
+	f.catchUp()
+	if f.end > f.pos {
+		return true
+	}
+	sh := f.share
+	if f.pos == sh.log.end() || sh.openAt > sh.core.now {
+		return false
+	}
+	limit := sh.log.end()
+	if len(f.late) > 0 {
+		limit = f.late[0].from
+	}
+	b := sh.compose(f.pos, limit)
+	f.end = b.to
+	f.charge(b)
+	sh.began()
+	return true
+}
+
+// catchUp moves a feed that fell off the log to its beginning. What it missed was counted then. A
+// batch whose beginning is gone can't go on: who has it has it all, the others lost its
+// beginning and lose the rest with it.
+func (f *feed) catchUp() {
+	first := f.share.log.first
+	if f.pos >= first {
+		return
+	}
+	f.forgoBatch(first)
+	f.chargeUnserved()
+	f.pos, f.next = max(first, f.end), 0
+	f.end = f.pos
+	f.share.log.enter(f.pos)
+	f.admitLate()
+	f.share.trim()
+}
+
+func (f *feed) sweepBatch(g *gather, b *batchCache) (open bool) {
+	if b.individual() {
+		open = f.sweepQueues(g)
+	} else {
+		open = f.sweepSome(g, b)
+	}
+	if f.next == len(f.members) {
+		f.finish()
+	}
+	return open
+}
+
+// finish ends the sweep of a batch.
+func (f *feed) finish() {
+	l := &f.share.log
+	l.exit(f.pos)
+	f.pos, f.next = f.end, 0
+	l.enter(f.pos)
+	f.charged()
+	f.admitLate()
+	f.share.trim()
+}
+
+// sweepSome gives the batch to members in runs that are known to be able to take it, and one by one to
+// the others. It reports false when the connection's window stands in the way.
+func (f *feed) sweepSome(g *gather, b *batchCache) bool {
+	direct := 0
+	c := f.conn
+	n := len(b.frame)
+	open := true
+	for slice := sliceMembers; slice > 0 && f.next < len(f.members) && !g.full(); slice-- {
+		forConn := c.sendWindow.Available(flow.InitialSize)
+		room := int(max(0, forConn)) / n
+		if room == 0 {
+			if open = f.sweepPart(g, forConn); !open {
+				break
+			}
+			continue
+		}
+		run := min(f.windows.run(f.next, len(f.members)), room, g.frames(n))
+		if run > 0 {
+			appendFrames(g, f.ids[f.next:f.next+run], b.frame)
+			c.sendWindow.Take(int32(run * n))
+			f.next += run
+			direct += run
+		} else if f.sweepOne(g, b) {
+			direct++
+		}
+	}
+	f.account(b, direct)
+	return open
+}
+
+// sweepPart queues the batch for one member and sends what the connection's window has left: a peer may grow
+// the window only when it has been used up. It reports false when the window is too small for anything.
+func (f *feed) sweepPart(g *gather, forConn int64) bool {
+	if forConn < dribbleMin {
+		return false
+	}
+	s := f.members[f.next]
+	s.settle()
+	f.next++
+	s.membership(f.share).base += f.windows.size
+	f.queueBatch(s)
+	return s.turn != turnReady || f.conn.pullStream(g, s)
+}
+
+// sweepOne gives the batch to a member of which more must be known. It reports false if it went to its queue.
+func (f *feed) sweepOne(g *gather, b *batchCache) bool {
+	n := len(b.frame)
+	s := f.members[f.next]
+	forStream := s.available()
+	f.next++
+	m := s.membership(f.share)
+	m.base += uint32(n) // charged by itself
+	if s.turn != turnNone || forStream < int64(n) {
+		f.queueBatch(s)
+		return false
+	}
+	appendFrames(g, []uint32{s.id}, b.frame)
+	f.conn.sendWindow.Take(int32(n))
+	s.sendWindow.Take(int32(n))
+	f.rest(s, m)
+	return true
+}
+
+// frames is how many DATA frames of n octets g has room for.
+func (g *gather) frames(n int) int {
+	if n >= refMin {
+		return max(1, (g.limit-g.size)/n)
+	}
+	return min((cap(g.buf)-len(g.buf))/(frame.HeaderLen+n), 1+(g.limit-g.size)/(frame.HeaderLen+n))
+}
+
+// appendFrames is the inner loop of fan-out: one DATA frame without flags for each stream id.
+func appendFrames(g *gather, ids []uint32, payload []byte) {
+	n := len(payload)
+	head := uint64(n) << 40
+	if n >= refMin {
+		for _, id := range ids {
+			g.buf = binary.BigEndian.AppendUint64(g.buf, head|uint64(id>>8))
+			g.buf = append(g.buf, byte(id))
+			g.size += frame.HeaderLen
+			g.share(payload)
+		}
+		return
+	}
+	at := len(g.buf)
+	size := len(ids) * (frame.HeaderLen + n)
+	g.buf = g.buf[:at+size]
+	g.size += size
+	for _, id := range ids {
+		b := g.buf[at : at+frame.HeaderLen+n]
+		binary.BigEndian.PutUint64(b, head|uint64(id>>8))
+		b[8] = byte(id)
+		copy(b[frame.HeaderLen:], payload)
+		at += frame.HeaderLen + n
+	}
+}
+
+// account settles what n members got at once.
+func (f *feed) account(b *batchCache, n int) {
+	if n == 0 {
+		return
+	}
+	for pos := b.from; pos < b.to; pos++ {
+		f.share.log.at(pos).owed -= n
+	}
+	t, stats := f.share.topic, &f.share.core.stats
+	t.delivered.Add(uint64(n * b.messages))
+	t.conflated.Add(uint64(n * b.skipped))
+	t.octets.Add(uint64(n * len(b.frame)))
+	stats.FramesSent += uint64(n)
+	stats.MessagesSent += uint64(n * b.messages)
+	stats.MessageOctetsSent += uint64(n * len(b.frame))
+}
+
+// sweepQueues sweeps a batch that is not the same for all, or takes several DATA frames: each member's goes
+// through its own queue, and out as far as there is room.
+func (f *feed) sweepQueues(g *gather) bool {
+	c := f.conn
+	for slice := sliceMembers; slice > 0 && f.next < len(f.members) && !g.full(); slice-- {
+		s := f.members[f.next]
+		f.next++
+		f.queueBatch(s)
+		for s.turn == turnReady && !g.full() {
+			if !c.pullStream(g, s) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// queueBatch moves the batch to the queue of a member that can't take it now, as references. It settles
+// what the log owes the member; what becomes of the references is the queue's to say. The member
+// may leave on account of it.
+func (f *feed) queueBatch(s *stream) {
+	sh := f.share
+	b := &sh.batch
+	for pos := b.from; pos < b.to; pos++ {
+		e := sh.log.at(pos)
+		if e.except == s {
+			continue
+		}
+		e.owed--
+		if b.skips(pos, e) {
+			sh.topic.conflated.Add(1)
+			continue
+		}
+		s.offer(e.p, sh.topic)
+	}
+}
+
+// feedWindows lets a sweep charge the windows of its members without a visit to any. Each member's window has
+// been charged total octets less its membership's base; what is not yet in its sendWindow is put there by
+// settle. A bit per member says who must be looked at one by one, because something waits in
+// its queue or its window is small:
+//
+//	bit clear  =>  turn == turnNone and available() - conn.sweeping >= leastNow()
+//
+// A million members are swept by reading four octets of each; reading and writing their streams
+// instead costs twice the rest of a delivery, all of it cache misses (BenchmarkFanout).
+type feedWindows struct {
+	bits  []uint64
+	total uint32 // octets charged to every member by the batches swept, modulo 2^32
+	size  uint32 // octets of the batch being swept, charged to members[:next]
+	least int64  // a bound from below, as of mark
+	mark  int64  // conn.taken then
+}
+
+func (w *feedWindows) grow(n int) {
+	for len(w.bits)*64 < n {
+		w.bits = append(w.bits, ^uint64(0))
+	}
+}
+
+func (w *feedWindows) waits(i int) bool { return w.bits[i/64]>>(i%64)&1 != 0 }
+
+func (w *feedWindows) set(i int, waits bool) {
+	if waits {
+		w.bits[i/64] |= 1 << (i % 64)
+	} else {
+		w.bits[i/64] &^= 1 << (i % 64)
+	}
+}
+
+// run is how many members from i on, of n, can be swept without a look at them.
+func (w *feedWindows) run(i, n int) int {
+	from := i
+	for i < n {
+		word := w.bits[i/64] >> (i % 64)
+		if word != 0 {
+			return min(i+bits.TrailingZeros64(word), n) - from
+		}
+		i += 64 - i%64
+	}
+	return n - from
+}
+
+// leastNow is what every member whose bit is clear has in its window at least. Every batch of any feed of the
+// connection takes from it, whoever gets it.
+func (f *feed) leastNow() int64 { return f.windows.least - (f.conn.taken - f.windows.mark) }
+
+// charge begins to charge a batch to the members.
+func (f *feed) charge(b *batchCache) {
+	if b.individual() {
+		return
+	}
+	n := int64(len(b.frame))
+	if f.leastNow() < n {
+		f.rescan(n)
+	}
+	f.windows.size = uint32(n)
+	f.conn.taken += n
+	f.conn.sweeping += n
+}
+
+// charged ends it: all of them have been.
+func (f *feed) charged() {
+	f.conn.sweeping -= int64(f.windows.size)
+	f.windows.total += f.windows.size
+	f.windows.size = 0
+}
+
+// chargeUnserved ends it early: those without the batch are not charged.
+func (f *feed) chargeUnserved() {
+	for _, s := range f.members[f.next:] {
+		s.membership(f.share).base += f.windows.size
+	}
+	f.charged()
+}
+
+// rescan looks at all members and finds out anew who can take a batch of n octets unseen. The bound is set to a
+// quarter of a fresh window, so that it lasts for many batches and those below, who are looked at each
+// time, are few.
+func (f *feed) rescan(n int64) {
+	w := &f.windows
+	w.least, w.mark = max(n, int64(f.conn.peerInitial)/4), f.conn.taken
+	for i, s := range f.members {
+		w.set(i, s.turn != turnNone || s.available()-f.conn.sweeping < w.least)
+	}
+}
+
+// rest notes that nothing waits in the member's queue any more.
+func (f *feed) rest(s *stream, m *membership) {
+	if m.index != memberLate && s.turn == turnNone && s.available()-f.conn.sweeping >= f.leastNow() {
+		f.windows.set(int(m.index), false)
+	}
+}
+
+// charged is how much a member's window has been charged by the feed since it was settled last.
+func (m *membership) charged() uint32 {
+	if m.index == memberLate {
+		return 0
+	}
+	w := &m.feed.windows
+	charged := w.total - m.base
+	if int(m.index) < m.feed.next {
+		charged += w.size
+	}
+	return charged
+}
+
+// settle puts what feeds have charged into the stream's own window.
+func (s *stream) settle() {
+	if s.member.feed == nil {
+		return
+	}
+	s.settleMembership(&s.member)
+	if s.more != nil {
+		for i := range *s.more {
+			s.settleMembership(&(*s.more)[i])
+		}
+	}
+}
+
+func (s *stream) settleMembership(m *membership) {
+	if n := m.charged(); n != 0 {
+		s.sendWindow.Take(int32(n))
+		m.base += n
+	}
+}
+
+// available is how much may be sent on the stream, as far as its own window goes.
+func (s *stream) available() int64 {
+	s.settle()
+	return s.sendWindow.Available(s.conn.peerInitial)
+}

@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h2ws/ws"
+)
+
+// ErrForeignConn is returned by Topic.Join for a Conn that no Server of this package serves.
+var ErrForeignConn = errors.New("engine: the Conn is not this engine's")
+
+// Topic is a set of sockets that all get what is published to it. Its methods may be called from any
+// goroutine at any time, callbacks included, and never block. Topics are independent of
+// servers: the members of one may be on several.
+//
+// Each member gets the messages of one publisher in the order of publishing, whole, at most once,
+// and none that was published before its Join. A member that can't keep up loses
+// whole messages or its socket, by its ws.QueueLimits; every message is accounted for:
+//
+//	Owed == Delivered + Dropped + Conflated + Pending
+//
+// A Topic without members costs its own memory and nothing on any loop.
+type Topic struct {
+	name    string
+	options TopicOptions
+
+	mu        sync.Mutex // orders publishes and joins; held for one post per loop
+	shares    []*share   // of the loops that have members, or joins on their way
+	published uint64
+	retained  retained
+
+	members   atomic.Int64
+	owed      atomic.Uint64
+	delivered atomic.Uint64
+	dropped   atomic.Uint64
+	conflated atomic.Uint64
+	octets    atomic.Uint64
+}
+
+// TopicOptions configures a Topic. The zero value is a plain one.
+type TopicOptions struct {
+	// LogSize and LogMessages bound what a loop keeps for connections that have not yet taken
+	// it, in octets (each message once) and messages. What falls off the log is lost to the
+	// members it was not sent to. Defaults 4 MiB and 4096.
+	LogSize     int
+	LogMessages int
+
+	// Retain says what a new member gets at once of what was published before.
+	Retain Retain
+	// RetainKeys bounds the keys that RetainPerKey remembers; of more, the one longest
+	// without news is forgotten. Default 1024.
+	RetainKeys int
+
+	// Conflate has a member that gets several messages at once get, of those with the same key
+	// (ws.Prepared.Key), only the newest. Messages without a key are never conflated.
+	Conflate bool
+	// MaxRate, if above 0, is the most batches a second that a member gets. What is
+	// published meanwhile waits for the next batch.
+	MaxRate float64
+
+	// Queue, if not nil, are the limits of the queues of members in place of their own, for
+	// what is published to this topic.
+	Queue *ws.QueueLimits
+}
+
+// Retain says what a Topic remembers for new members.
+type Retain uint8
+
+const (
+	RetainNone   Retain = iota
+	RetainNewest        // the newest message
+	RetainPerKey        // the newest message of each key, oldest news first
+)
+
+// NewTopic returns a Topic. The name is for logs and statistics; it need not be unique.
+func NewTopic(name string, o TopicOptions) *Topic {
+	def(&o.LogSize, 4<<20)
+	def(&o.LogMessages, 4096)
+	def(&o.RetainKeys, 1024)
+	return &Topic{name: name, options: o}
+}
+
+// Name returns the topic's name.
+func (t *Topic) Name() string { return t.name }
+
+// Join makes c a member: it gets what is published from now on. Joining twice is joining once. It returns
+// ws.ErrClosed when c is closed already. To miss nothing between the opening of
+// a socket and its joining, name the topic in ws.AcceptOptions.Topics.
+func (t *Topic) Join(c *ws.Conn) error {
+	s, ok := c.Lower().(*stream)
+	if !ok {
+		return ErrForeignConn
+	}
+	if c.Closed() {
+		return ws.ErrClosed
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sh := t.shareOf(s.core())
+	sh.wanted++
+	s.core().box.join(s, sh, t.retained.list())
+	return nil
+}
+
+// Leave ends c's membership: it gets nothing that is published from now on, and may still get what was
+// published before.
+func (t *Topic) Leave(c *ws.Conn) {
+	s, ok := c.Lower().(*stream)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, sh := range t.shares {
+		if sh.core == s.core() {
+			sh.wanted++ // until the post is done
+			sh.core.box.leave(s, sh)
+			return
+		}
+	}
+}
+
+// Publish sends p to every member. It costs the caller one post per loop that has members.
+func (t *Topic) Publish(p *ws.Prepared) { t.publish(p, nil, nil) }
+
+// PublishExcept sends p to every member but c, as to all who did not send it.
+func (t *Topic) PublishExcept(p *ws.Prepared, c *ws.Conn) {
+	except, _ := c.Lower().(*stream)
+	t.publish(p, except, nil)
+}
+
+// PublishThen sends p to every member and calls done, once, when each loop has framed it for, queued
+// it at, or dropped it for the last of its members. A publisher that waits for it goes at the pace of
+// the slowest connection that still has it in the log. done is called from
+// a loop, or from PublishThen itself, and must not block.
+func (t *Topic) PublishThen(p *ws.Prepared, done func()) {
+	r := &receipt{done: done}
+	r.pending.Store(1)
+	t.publish(p, nil, r)
+	r.release()
+}
+
+func (t *Topic) publish(p *ws.Prepared, except *stream, r *receipt) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.published++
+	t.retained.add(&t.options, p)
+	for _, sh := range t.shares {
+		r.hold()
+		if !sh.core.box.publish(sh, p, except, r) {
+			r.release() // not the last: PublishThen holds it too
+		}
+	}
+}
+
+// shareOf is the loop's part of the topic, made if there is none. Under mu.
+func (t *Topic) shareOf(k *core) *share {
+	for _, sh := range t.shares {
+		if sh.core == k {
+			return sh
+		}
+	}
+	sh := &share{topic: t, core: k}
+	t.shares = append(t.shares, sh)
+	return sh
+}
+
+// unwant gives back n of a share's reasons to exist; without any it goes.
+func (t *Topic) unwant(sh *share, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sh.wanted -= n; sh.wanted > 0 {
+		return
+	}
+	for i, other := range t.shares {
+		if other == sh {
+			t.shares = append(t.shares[:i], t.shares[i+1:]...)
+			break
+		}
+	}
+	if len(t.shares) == 0 {
+		t.shares = nil
+	}
+}
+
+// Len returns the number of members.
+func (t *Topic) Len() int { return int(t.members.Load()) }
+
+// TopicStats counts what became of what was published to a Topic.
+type TopicStats struct {
+	Members   int
+	Published uint64 // calls of Publish and its variants
+	Owed      uint64 // the sum of the members there were for each
+	Delivered uint64 // framed for a member's connection, whole
+	Dropped   uint64 // lost to a member: by its policy, off the log, or with its socket
+	Conflated uint64 // replaced by a newer one of the same key
+	Octets    uint64 // delivered, RFC 6455 headers included
+	Pending   uint64 // neither: in a log or a queue
+}
+
+// Stats returns the topic's counters.
+func (t *Topic) Stats() TopicStats {
+	t.mu.Lock()
+	published := t.published
+	t.mu.Unlock()
+	s := TopicStats{
+		Members:   t.Len(),
+		Published: published,
+		// What is settled is read before what is owed, so that Pending is never negative.
+		Delivered: t.delivered.Load(),
+		Dropped:   t.dropped.Load(),
+		Conflated: t.conflated.Load(),
+		Octets:    t.octets.Load(),
+	}
+	s.Owed = t.owed.Load()
+	s.Pending = s.Owed - s.Delivered - s.Dropped - s.Conflated
+	return s
+}
+
+// interval is the least time between two batches.
+func (t *Topic) interval() time.Duration {
+	if t.options.MaxRate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second) / t.options.MaxRate)
+}
+
+// receipt calls done when the last of those who hold it lets go. A nil receipt is nobody's.
+type receipt struct {
+	pending atomic.Int32
+	done    func()
+}
+
+func (r *receipt) hold() {
+	if r != nil {
+		r.pending.Add(1)
+	}
+}
+
+func (r *receipt) release() {
+	if r != nil && r.pending.Add(-1) == 0 {
+		r.done()
+	}
+}
+
+// retained is what a topic remembers for new members, oldest news first.
+type retained struct {
+	messages []*ws.Prepared
+	byKey    map[string]*ws.Prepared
+}
+
+func (r *retained) add(o *TopicOptions, p *ws.Prepared) {
+	switch o.Retain {
+	case RetainNewest:
+		r.messages = []*ws.Prepared{p}
+	case RetainPerKey:
+		r.addKey(o.RetainKeys, p)
+	}
+}
+
+// addKey replaces the message of p's key. The list is built anew for whoever was given
+// the old one; r.messages may hold replaced messages, which list leaves out, up to as many as there are keys.
+func (r *retained) addKey(keys int, p *ws.Prepared) {
+	if r.byKey == nil {
+		r.byKey = make(map[string]*ws.Prepared)
+	}
+	r.byKey[p.Key()] = p
+	r.messages = append(r.messages, p)
+	if len(r.messages) > 2*len(r.byKey) || len(r.byKey) > keys {
+		r.messages = r.list()
+		for len(r.messages) > keys {
+			delete(r.byKey, r.messages[0].Key())
+			r.messages = r.messages[1:]
+		}
+	}
+}
+
+// list is what a new member gets. It is the caller's.
+func (r *retained) list() []*ws.Prepared {
+	if r.byKey == nil {
+		return r.messages // replaced as a whole, never changed
+	}
+	list := make([]*ws.Prepared, 0, len(r.byKey))
+	for _, p := range r.messages {
+		if r.byKey[p.Key()] == p {
+			list = append(list, p)
+		}
+	}
+	return list
+}
