@@ -112,7 +112,6 @@ func (c *conn) expire() {
 	}
 	switch {
 	case c.state >= connLeaving: // the last stream's time was over
-	case c.state >= connLeaving:
 	case c.prefaceBy <= now:
 		c.leave(frame.ProtocolError, "no preface and SETTINGS in time", errPreface)
 	case c.settingsBy <= now:

@@ -7,7 +7,7 @@ import (
 	"h2ws/ws"
 )
 
-// What the simulation has found, or reading the code for it, as dialogues.
+// What the simulation has found, or reading the code for it, and what it reaches too seldom, as dialogues.
 
 // quiet is a handler that accepts and says nothing; the test holds its sockets.
 func quiet(sockets *[]*ws.Conn) ws.Funcs {
@@ -128,4 +128,43 @@ func TestFoundKeepaliveBehindGoAway(t *testing.T) {
 	p.frames()
 	p.later(30 * time.Second)
 	p.want("GOAWAY is the last word", "RST_STREAM 1 CANCEL", "GOAWAY last=1 NO_ERROR")
+}
+
+func TestFoundPongThatHasBegun(t *testing.T) {
+	var sockets []*ws.Conn
+	p := openTestPeer(t, Limits{}, quiet(&sockets))
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=1030")
+	p.want("SETTINGS are acknowledged", "SETTINGS ACK")
+	p.open(1)
+	sockets[0].Send(ws.Binary, make([]byte, 2000))
+	p.settle()
+	p.data(1, 0, message(ws.OpPing, "first..."))
+	p.frames()
+	p.send("WINDOW_UPDATE 1 increment=980") // the message's last 974 octets, and 6 of the pong's 10
+	p.data(1, 0, message(ws.OpPing, "second.."))
+	p.frames()
+	p.send("WINDOW_UPDATE 1 increment=100")
+	p.want("a pong that has begun is finished, the next one is another", `DATA 1 "t..." 0x8a08 "second.."`)
+}
+
+func TestFoundResetFreesConnectionWindow(t *testing.T) {
+	var sockets []*ws.Conn
+	p := openTestPeer(t, Limits{}, quiet(&sockets))
+	for _, id := range []uint32{1, 3, 5} {
+		p.open(id)
+	}
+	for range 6 { // 65,535 octets but for 105
+		sockets[0].Send(ws.Binary, make([]byte, 10901))
+	}
+	p.settle()
+	p.frames()
+	p.send("WINDOW_UPDATE 1 increment=10000")
+	sockets[0].Send(ws.Binary, make([]byte, 5000))
+	p.settle()
+	p.want("what is left of the connection's window is too small for a long message")
+	sockets[1].Send(ws.Text, []byte("short"))
+	p.settle()
+	p.want("those behind wait their turn")
+	p.send("RST_STREAM 1 CANCEL")
+	p.want("which comes when the first is gone", `DATA 3 0x8105 "short"`)
 }

@@ -107,8 +107,11 @@ func (c *simClient) checkDelivered() {
 		if known := c.conn.streams.find(cs.id) != nil; known != cs.live() {
 			c.failf("stream %d: live %t, in the table %t", cs.id, cs.live(), known)
 		}
-		if !cs.live() || cs.ending() || c.goaway {
+		if !cs.live() || cs.ending() {
 			continue
+		}
+		if c.drained {
+			c.failf("stream %d is not closed by the drain", cs.id)
 		}
 		if cs.delivered != len(k.accepted) || k.received != len(k.toServer) || k.opened != 1 || k.closed != 0 {
 			c.failf("stream %d: %d messages of %d arrived, %d of %d at the server", cs.id, cs.delivered, len(k.accepted), k.received, len(k.toServer))
@@ -140,6 +143,13 @@ func (c *simClient) close() {
 	}
 }
 
+// drain is what Shutdown does to a connection.
+func (c *simClient) drain() {
+	c.s.note("client %d: drain", c.n)
+	c.drained = true
+	c.s.core.box.call(c.conn.startDrain)
+}
+
 func (c *simClient) beginClose(cs *simStream) {
 	switch c.s.r.IntN(10) {
 	case 0:
@@ -147,7 +157,7 @@ func (c *simClient) beginClose(cs *simStream) {
 	case 1:
 		c.sendEnd(cs)
 	case 2:
-		c.s.core.box.call(c.conn.startDrain)
+		c.drain()
 	case 3, 4, 5:
 		cs.socket.close()
 	default:

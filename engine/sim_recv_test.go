@@ -177,7 +177,7 @@ func (c *simClient) recvReset(cs *simStream, code frame.ErrCode) {
 	switch {
 	case cs.bad || cs.gotReset || cs.sentReset:
 	case code == frame.RefusedStream && cs.status == 0 && cs.others >= int(c.s.core.limits.MaxConcurrentStreams):
-	case code == frame.NoError && cs.gotEnd:
+	case code == frame.NoError && cs.gotEnd && !cs.whole:
 	case code == frame.Cancel && c.s.core.limits.CloseTimeout != never && (c.goaway || cs.ending() || cs.socket.closed > 0):
 	default:
 		c.failf("stream %d: RST_STREAM %v", cs.id, code)

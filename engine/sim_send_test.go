@@ -84,7 +84,7 @@ func (c *simClient) openStream() {
 		cs.socket = &simSocket{s: c.s, client: c, cs: cs, reject: n == 6}
 		c.s.sockets = append(c.s.sockets, cs.socket)
 	}
-	cs.sentEnd = end
+	cs.sentEnd, cs.whole = end, end
 	c.s.note("client %d: opens stream %d: %v", c.n, cs.id, fields[:4])
 	c.sendHeaders(cs.id, end, c.fields(fields))
 }

@@ -139,7 +139,9 @@ func (s *sim) limits() Limits {
 	}
 	l.PrefaceTimeout, l.SettingsTimeout, l.HeaderTimeout, l.IdleTimeout = timeout, timeout, timeout, timeout
 	l.PingInterval, l.PingTimeout, l.WriteTimeout = timeout, timeout, timeout
-	return l.withDefaults()
+	l = l.withDefaults()
+	l.ConnWindow = pick[int32](s.r, 70_000, 300_000, 1<<20) // less than a Server has, so that credit is due more often
+	return l
 }
 
 // act is one step of the world outside: of clients, the application's own goroutines, networks, and time.
@@ -167,8 +169,7 @@ func (s *sim) rareActs(c *simClient) {
 		s.note("client %d: connection lost", c.n)
 		c.conn.lose(io.EOF)
 	case n == 1:
-		s.note("client %d: drain", c.n)
-		s.core.box.call(c.conn.startDrain)
+		c.drain()
 	case n == 2:
 		c.sendGoAway()
 	case n == 3:

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"h2ws/ws"
+)
+
+// TestSizes holds what there is one of per socket, message or connection to its budget, so that a field is added on
+// purpose. Each is a size class of the allocator, where it is an object of its own.
+func TestSizes(t *testing.T) {
+	for _, x := range []struct {
+		what      string
+		size, max uintptr
+	}{
+		{"stream", unsafe.Sizeof(stream{}), 128},
+		{"conn", unsafe.Sizeof(conn{}), 640},
+		{"segment", unsafe.Sizeof(segment{}), 64},
+		{"post", unsafe.Sizeof(post{}), 40},
+		{"closingStream", unsafe.Sizeof(closingStream{}), 16},
+		{"ref", unsafe.Sizeof(ref{}), 32},
+	} {
+		t.Logf("%s: %d octets", x.what, x.size)
+		if x.size > x.max {
+			t.Errorf("%s takes %d octets, want at most %d", x.what, x.size, x.max)
+		}
+	}
+}
+
+// TestIdleSocketSize: 100,000 sockets on one connection.
+func TestIdleSocketSize(t *testing.T) {
+	const sockets, budget = 100_000, 200
+	r := newRig(t, ws.Funcs{}, 1000)
+	r.sockets = nil
+	before := objects()
+	r.open(sockets + 1000)
+	r.sockets = nil
+	each := int(objects().HeapAlloc-before.HeapAlloc) / sockets
+	t.Logf("%d octets per idle socket", each)
+	if each > budget {
+		t.Errorf("an idle socket takes %d octets of heap, want at most %d", each, budget)
+	}
+	runtime.KeepAlive(r)
+}
+
+// TestIdleConnectionSize: a thousand connections with one socket each.
+func TestIdleConnectionSize(t *testing.T) {
+	const connections, budget = 1000, 1536
+	r := newRig(t, ws.Funcs{Message: func(c *ws.Conn, m ws.Message) { c.Send(m.Type, m.Data) }}, 1)
+	in := dataOf(1, 64)
+	conns := make([]*conn, 0, connections)
+	before := objects()
+	for range connections {
+		r.connect()
+		r.recv(in[:20])
+		r.recv(in[20:]) // it was not always idle
+		r.turn()
+		conns = append(conns, r.conn)
+	}
+	r.sockets = nil
+	each := int(objects().HeapAlloc-before.HeapAlloc) / connections
+	t.Logf("%d octets per idle connection with one socket", each)
+	if each > budget {
+		t.Errorf("an idle connection with one socket takes %d octets of heap, want at most %d", each, budget)
+	}
+	for _, c := range conns {
+		if c.state != connOpen || c.streams.len() != 1 {
+			t.Fatalf("state %d, %d streams", c.state, c.streams.len())
+		}
+	}
+	runtime.KeepAlive(r)
+}
