@@ -22,15 +22,16 @@ type conn struct {
 	wire   wire  // the loop's
 
 	streams    streamTable
-	lastPeerID uint32 // highest stream id the peer has used
-	resets     resetLog
+	lastPeerID uint32    // highest stream id the peer has used
+	place      int32     // in core.conns
+	resets     *resetLog // nil: none
 
 	// Receiving; see conn_recv.go.
 	recvPhase  recvPhase
 	header     frame.Header
 	held       []byte // a cut frame header, preface or payload
 	data       dataFrame
-	block      fieldBlock
+	block      *fieldBlock // nil: none
 	hpack      *hpack.Decoder
 	recvWindow flow.RecvWindow
 	assembly   int // octets of all incomplete messages
@@ -97,8 +98,8 @@ func newConn(k *core, remote netip.AddrPort) *conn {
 		lastRecv:    k.now,
 		idleSince:   k.now,
 	}
-	c.block.by = never
-	k.conns[c] = struct{}{}
+	c.place = int32(len(k.conns))
+	k.conns = append(k.conns, c)
 	k.stats.ConnectionsAccepted++
 	k.stats.Connections++
 	c.sendSettings()
@@ -151,8 +152,8 @@ func (c *conn) lose(cause error) {
 // quit moves to a state in which nothing is received and streams are lost, a few a turn.
 func (c *conn) quit(to connState, cause error) {
 	c.state, c.cause = to, cause
-	delete(c.core.conns, c)
-	c.held, c.block.b, c.data = nil, nil, dataFrame{}
+	c.core.unlist(c)
+	c.held, c.block, c.data = nil, nil, dataFrame{}
 	c.hpack = nil
 	c.closing = closingQueue{}
 	c.loseFeeds()
@@ -180,6 +181,9 @@ func (c *conn) gone() bool { return c.state == connLost && c.streams.len() == 0 
 func (c *conn) resetStream(id uint32, code frame.ErrCode, cause error) {
 	c.core.stats.ResetsSent++
 	c.control = frame.AppendRSTStream(c.control, id, code)
+	if c.resets == nil {
+		c.resets = new(resetLog)
+	}
 	c.resets.add(id)
 	c.touch()
 	if s := c.streams.find(id); s != nil {
@@ -257,6 +261,9 @@ func (l *resetLog) add(id uint32) {
 }
 
 func (l *resetLog) has(id uint32) bool {
+	if l == nil {
+		return false
+	}
 	for _, known := range l.ids {
 		if known == id {
 			return true

@@ -32,7 +32,7 @@ type dataFrame struct {
 
 // fieldBlock is the field block being received, when it takes more than one frame (RFC 9113 §4.3).
 type fieldBlock struct {
-	id            uint32 // its stream; 0: none
+	id            uint32 // its stream
 	end           bool   // END_STREAM
 	continuations int
 	b             []byte
@@ -127,10 +127,10 @@ func (c *conn) checkHeader(h frame.Header) error {
 	if c.state == connOpening && (h.Type != frame.Settings || h.Flags.Has(frame.FlagAck)) {
 		return connError(frame.ProtocolError, "the first frame is not SETTINGS (RFC 9113 §3.4)")
 	}
-	if c.block.id != 0 && (h.Type != frame.Continuation || h.StreamID != c.block.id) {
+	if c.block != nil && (h.Type != frame.Continuation || h.StreamID != c.block.id) {
 		return connError(frame.ProtocolError, "a field block is interrupted (RFC 9113 §6.10)")
 	}
-	if c.block.id == 0 && h.Type == frame.Continuation {
+	if c.block == nil && h.Type == frame.Continuation {
 		return connError(frame.ProtocolError, "CONTINUATION without a field block (RFC 9113 §6.10)")
 	}
 	return frame.Check(h, frame.MaxPayloadMin)
@@ -222,7 +222,7 @@ func (c *conn) recvHeaders(h frame.Header, p []byte) error {
 	if h.Flags.Has(frame.FlagEndHeaders) {
 		return c.recvBlock(h.StreamID, end, fragment)
 	}
-	c.block = fieldBlock{
+	c.block = &fieldBlock{
 		id:  h.StreamID,
 		end: end,
 		b:   append([]byte(nil), fragment...),
@@ -232,7 +232,7 @@ func (c *conn) recvHeaders(h frame.Header, p []byte) error {
 }
 
 func (c *conn) recvContinuation(h frame.Header, p []byte) error {
-	b := &c.block
+	b := c.block
 	b.continuations++
 	if len(p) == 0 && !h.Flags.Has(frame.FlagEndHeaders) {
 		return connError(frame.EnhanceYourCalm, "empty CONTINUATION")
@@ -244,9 +244,8 @@ func (c *conn) recvContinuation(h frame.Header, p []byte) error {
 	if !h.Flags.Has(frame.FlagEndHeaders) {
 		return nil
 	}
-	whole := c.block
-	c.block = fieldBlock{by: never}
-	return c.recvBlock(whole.id, whole.end, whole.b)
+	c.block = nil
+	return c.recvBlock(b.id, b.end, b.b)
 }
 
 // recvBlock takes a whole field block: a request's, trailers, or one that nobody wants, which

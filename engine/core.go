@@ -26,7 +26,7 @@ type core struct {
 	next     int // posts of batch that have been delivered
 	borrowed int // segments that point into batch.arena
 
-	conns   map[*conn]struct{}  // not lost
+	conns   []*conn             // not lost; each knows its place
 	logs    map[*share]struct{} // not empty
 	drops   map[*stream]ws.Drop // not yet told to OnDrop
 	waiting []*share            // have messages that MaxRate holds back
@@ -54,7 +54,7 @@ const (
 
 func newCore(l Limits, e *ws.Endpoint, log *slog.Logger) *core {
 	k := &core{limits: l, endpoint: e, endpoints: make(map[ws.QueueLimits]*ws.Endpoint), log: log,
-		conns: make(map[*conn]struct{}), logs: make(map[*share]struct{})}
+		logs: make(map[*share]struct{})}
 	k.box.size = l.MailboxSize
 	k.box.wake = func() {}
 	return k
@@ -162,6 +162,14 @@ func (k *core) sweep() (more bool) {
 	k.leaving = keepIf(k.leaving, (*conn).loseStreams)
 	k.draining = keepIf(k.draining, (*conn).closeSockets)
 	return len(k.leaving)+len(k.draining) > 0
+}
+
+// unlist takes a connection that is lost out of conns.
+func (k *core) unlist(c *conn) {
+	last := k.conns[len(k.conns)-1]
+	k.conns[c.place], last.place = last, c.place
+	k.conns[len(k.conns)-1] = nil
+	k.conns = k.conns[:len(k.conns)-1]
 }
 
 // keepIf keeps the connections of which f says that they want another turn.

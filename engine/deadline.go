@@ -87,7 +87,7 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.by, c.closing.next(), c.stallBy, c.pingBy, c.ageBy)
+	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stallBy, c.pingBy, c.ageBy)
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -95,6 +95,13 @@ func (c *conn) deadline() time.Duration {
 		d = min(d, after(c.idleSince, c.core.limits.IdleTimeout))
 	}
 	return d
+}
+
+func (b *fieldBlock) deadline() time.Duration {
+	if b == nil {
+		return never
+	}
+	return b.by
 }
 
 // expire acts on every deadline that has passed.
@@ -116,7 +123,7 @@ func (c *conn) expire() {
 		c.leave(frame.ProtocolError, "no preface and SETTINGS in time", errPreface)
 	case c.settingsBy <= now:
 		c.fail(connError(frame.SettingsTimeout, "SETTINGS not acknowledged in time (RFC 9113 §6.5.3)"))
-	case c.block.by <= now:
+	case c.block.deadline() <= now:
 		c.fail(connError(frame.EnhanceYourCalm, "field block not completed in time"))
 	case c.stallBy <= now:
 		c.core.stats.ConnectionsStalled++

@@ -161,7 +161,11 @@ func (p *testPeer) checkFuzz() {
 	if n := c.streams.len(); n > int(fuzzLimits.MaxConcurrentStreams) {
 		t.Errorf("%d streams", n)
 	}
-	if n := cap(c.held) + cap(c.block.b); n > frame.MaxPayloadMin*4 {
+	n := cap(c.held)
+	if c.block != nil {
+		n += cap(c.block.b)
+	}
+	if n > frame.MaxPayloadMin*4 {
 		t.Errorf("%d octets are held of cut frames", n)
 	}
 	held := 0

@@ -60,7 +60,7 @@ func (k *core) largestLog() (largest *share) {
 }
 
 func (k *core) largestBacklog() (largest *conn) {
-	for c := range k.conns {
+	for _, c := range k.conns {
 		if n := c.waiting(); n > 0 && (largest == nil || n > largest.waiting()) {
 			largest = c
 		}

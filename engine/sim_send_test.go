@@ -277,7 +277,7 @@ func (c *simClient) sendClose(cs *simStream) {
 
 // sendEnd ends our side, with DATA or with trailers.
 func (c *simClient) sendEnd(cs *simStream) {
-	if c.s.r.IntN(4) == 0 && len(cs.out) == 0 && len(c.conn.resets.ids) < resetsKept {
+	if c.s.r.IntN(4) == 0 && len(cs.out) == 0 && (c.conn.resets == nil || len(c.conn.resets.ids) < resetsKept) {
 		cs.sentEnd = true
 		c.sendHeaders(cs.id, true, c.fields([]string{"x-sum", "1"}))
 		return
