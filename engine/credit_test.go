@@ -134,7 +134,7 @@ func TestStreamWindowExceeded(t *testing.T) {
 	p.data(1, 0, message(ws.OpText, "hello"))
 	p.want("11 octets into a window of 10 are a stream error", "RST_STREAM 1 FLOW_CONTROL_ERROR")
 	p.data(3, 0, message(ws.OpText, "hello"))
-	p.wantLog("nothing of it arrives, and the neighbour lives", `close: ws: closed by peer: 1006 abnormal closure`+
+	p.wantLog("nothing of it arrives, and the neighbour lives", `close: ws: closed: 1006 abnormal closure`+
 		` (ws: stream reset: FLOW_CONTROL_ERROR on stream 1: the stream's window is exceeded (RFC 9113 §6.9.1))`, `message "hello"`)
 }
 

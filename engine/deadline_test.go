@@ -164,7 +164,7 @@ func TestLostConnectionTellsItsSockets(t *testing.T) {
 	p.log = nil
 	p.later(30 * time.Second)
 	p.later(10 * time.Second)
-	p.wantLog("once", "close: ws: closed by peer: 1006 abnormal closure (ws: connection lost: the peer does not answer PING)")
+	p.wantLog("once", "close: ws: closed: 1006 abnormal closure (ws: connection lost: the peer does not answer PING)")
 	p.later(time.Hour)
 	p.wantLog("and only once")
 	if !p.conn.gone() {

@@ -76,7 +76,7 @@ func (c *simClient) checkStream(when string, st *stream) (borrowed int) {
 	}
 	if st.turn == turnBlocked && c.conn.unblocked == 0 {
 		first := st.queue.first()
-		if window := st.sendWindow.Available(c.conn.peerInitial); first == nil || window >= int64(first.least()) {
+		if window := st.available(); first == nil || window >= int64(first.least()) {
 			c.failf("%s: stream %d is blocked with a window of %d", when, st.id, window)
 		}
 	}

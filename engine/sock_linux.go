@@ -70,9 +70,13 @@ func detach(nc net.Conn) (fd int, err error) {
 }
 
 // acceptMayRecover reports whether accepting may work again later: for want of descriptors or
-// memory (accept(2)), it does.
+// memory it does, and errors of the network already pending on a new connection are that connection's
+// ("treat them like EAGAIN by retrying", accept(2)).
 func acceptMayRecover(err error) bool {
-	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+	for _, e := range []error{
+		unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM,
+		unix.ENETDOWN, unix.EPROTO, unix.ENOPROTOOPT, unix.EHOSTDOWN, unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}

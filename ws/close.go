@@ -96,7 +96,7 @@ func (c *Conn) Lost(r *Receiver, err error) {
 	if c.Closed() {
 		return
 	}
-	c.closed(r, &CloseError{Code: CloseAbnormal, Err: err})
+	c.closed(r, &CloseError{Code: CloseAbnormal, Local: c.CloseSent(), Err: err})
 }
 
 // Fail closes the WebSocket without waiting for the peer (RFC 6455 §7.1.7):

@@ -135,7 +135,7 @@ var transitions = map[string]map[string]string{
 		"Close":           "Sent: ws: closed",
 		"CloseLocal":      "Sent:",
 		"Fail":            "Closed: END; close 1008 local ErrSlow",
-		"Lost":            "Closed: close 1006 ErrReset",
+		"Lost":            "Closed: close 1006 local ErrReset",
 		"RecvEnd":         "Closed: END; close 1006 ErrUnexpectedEOF",
 		"message":         "Sent:",
 		"fragments":       "Sent:",

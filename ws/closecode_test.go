@@ -112,7 +112,7 @@ func TestCloseErrorText(t *testing.T) {
 		{CloseError{Code: 4000, Reason: "bye"}, `ws: closed by peer: 4000 private: "bye"`},
 		{CloseError{Code: 1001, Local: true}, "ws: closed by us: 1001 going away"},
 		{CloseError{Code: 1002, Reason: "rule", Local: true, Err: ErrProtocol}, `ws: closed by us: 1002 protocol error: "rule" (ws: protocol error)`},
-		{CloseError{Code: 1006, Err: ErrReset}, "ws: closed by peer: 1006 abnormal closure (ws: stream reset)"},
+		{CloseError{Code: 1006, Err: ErrReset}, "ws: closed: 1006 abnormal closure (ws: stream reset)"},
 	} {
 		if got := x.err.Error(); got != x.want {
 			t.Errorf("got  %s\nwant %s", got, x.want)

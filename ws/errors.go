@@ -79,7 +79,10 @@ type CloseError struct {
 
 func (e *CloseError) Error() string {
 	s := "ws: closed by peer"
-	if e.Local {
+	switch {
+	case e.Code == CloseAbnormal:
+		s = "ws: closed"
+	case e.Local:
 		s = "ws: closed by us"
 	}
 	s = fmt.Sprintf("%s: %d %s", s, uint16(e.Code), e.Code)

@@ -31,7 +31,8 @@ type AcceptOptions struct {
 	Subprotocol string
 
 	// Header is added to the response. Names must be lower-case, and neither
-	// about the connection nor about the handshake itself.
+	// about the connection nor about the handshake itself, and all of it at
+	// most 8 KiB.
 	Header []Field
 
 	// Data is what Conn.Data returns from OnOpen on.
@@ -44,11 +45,19 @@ type AcceptOptions struct {
 	Queue *QueueLimits
 }
 
+// headerSizeMax bounds AcceptOptions.Header, in octets, so that the response fits one HTTP/2 frame.
+const headerSizeMax = 8 << 10
+
 // Accept accepts the handshake. It panics if the request is decided, or if o
 // could not be sent.
 func (r *Request) Accept(o AcceptOptions) {
+	size := 0
 	for _, f := range o.Header {
 		checkField(f)
+		size += len(f.Name) + len(f.Value)
+	}
+	if size > headerSizeMax {
+		panic(fmt.Sprintf("ws: Accept: %d octets of Header, at most %d", size, headerSizeMax))
 	}
 	if o.Subprotocol != "" && !slices.Contains(r.Subprotocols(), o.Subprotocol) {
 		// RFC 6455 §4.1 has the client fail if this "indicates the use of a

@@ -104,3 +104,18 @@ func TestRejectPanics(t *testing.T) {
 	r.Reject(403, "")
 	wantPanic(t, "decided", func() { r.Accept(AcceptOptions{}) })
 }
+
+func TestAcceptHeaderTooLarge(t *testing.T) {
+	for _, test := range []struct {
+		octets int
+		status int
+	}{{headerSizeMax - 1, 200}, {headerSizeMax, 500}} {
+		e := NewEndpoint(Funcs{Handshake: func(r *Request) {
+			r.Accept(AcceptOptions{Header: []Field{{Name: "x", Value: strings.Repeat("v", test.octets)}}})
+		}}, EndpointOptions{})
+		d := e.Handshake(&Request{Scheme: "http", Authority: "example.com", Path: "/", Fields: []Field{{Name: "sec-websocket-version", Value: "13"}}})
+		if d.Status != test.status {
+			t.Errorf("1 + %d octets of Header: %d, want %d", test.octets, d.Status, test.status)
+		}
+	}
+}
