@@ -87,7 +87,7 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stallBy, c.pingBy, c.ageBy)
+	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stallBy, c.pingBy, c.ageBy, c.lingerBy)
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -130,6 +130,8 @@ func (c *conn) expire() {
 		c.lose(errWriteStall)
 	case c.pingBy <= now:
 		c.lose(errPing)
+	case c.lingerBy <= now:
+		c.finishDrain()
 	case c.streams.len() == 0 && after(c.idleSince, c.core.limits.IdleTimeout) <= now:
 		c.leave(frame.NoError, "idle", errIdle)
 	case c.pingBy == never && after(c.lastRecv, c.core.limits.PingInterval) <= now:

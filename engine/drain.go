@@ -43,6 +43,7 @@ func (c *conn) notifyDrain() {
 	c.control = frame.AppendGoAway(c.control, math.MaxInt32, frame.NoError, nil)
 	c.control = frame.AppendPing(c.control, false, drainPing)
 	c.pingBy = min(c.pingBy, after(c.core.now, c.core.limits.PingTimeout))
+	c.lingerBy = c.pingBy // for a peer that says other things instead
 	c.touch()
 	if c.state == connOpening {
 		c.finishDrain() // nothing can be on its way
@@ -72,6 +73,7 @@ func (c *conn) closeSockets() (more bool) {
 // finishDrain sends the final GOAWAY, with the highest stream that was served.
 func (c *conn) finishDrain() {
 	c.drain = drainFinal
+	c.lingerBy = never
 	if c.streams.len() == 0 {
 		c.leave(frame.NoError, "", errDrained)
 		return

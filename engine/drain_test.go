@@ -134,3 +134,16 @@ func TestNothingIsSaidBehindTheLastGoAway(t *testing.T) {
 	p.settle()
 	p.want("GOAWAY, and nothing else", `GOAWAY last=3 PROTOCOL_ERROR "DATA: stream 0 (RFC 9113 §6.1)"`)
 }
+
+func TestDrainWithoutAnswerToPing(t *testing.T) {
+	p := openTestPeer(t, Limits{CloseTimeout: -1}, nil)
+	p.open(1)
+	p.core.box.call(p.conn.startDrain)
+	p.settle()
+	p.frames()
+	p.later(9 * time.Second)
+	p.data(1, 0, message(ws.OpPing, "I say other things"))
+	p.frames()
+	p.later(time.Second)
+	p.want("the final GOAWAY waits PingTimeout for a round trip and no longer", "GOAWAY last=1 NO_ERROR")
+}
