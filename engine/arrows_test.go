@@ -72,6 +72,9 @@ func sources(t *testing.T) (list []source) {
 		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 			return filepath.SkipDir
 		}
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != root && err == nil {
+			return filepath.SkipDir // a module of its own
+		}
 		if d.IsDir() || filepath.Ext(path) != ".go" {
 			return nil
 		}
