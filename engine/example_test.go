@@ -6,7 +6,6 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -30,45 +29,29 @@ func ExampleListenAndServe() {
 	}))
 }
 
-// room is a Handler that passes every message on to everybody. Callbacks run on several
-// event loops, so what they share is guarded.
-type room struct {
-	mu      sync.Mutex
-	members map[*ws.Conn]struct{}
-}
-
-func (r *room) OnOpen(c *ws.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.members[c] = struct{}{}
-}
-
-func (r *room) OnMessage(c *ws.Conn, m ws.Message) {
-	p, err := ws.Prepare(m.Type, m.Data) // framed once, shared by all members
-	if err != nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for member := range r.members {
-		// SendPrepared never blocks. A member that does not keep up is closed,
-		// and then its OnClose removes it.
-		member.SendPrepared(p)
-	}
-}
-
-func (r *room) OnClose(c *ws.Conn, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.members, c)
-}
-
-// A broadcast frames a message once, however many sockets it goes to.
-func Example_broadcast() {
+// A topic sends each message to all its members. It is framed once, however many they are, and
+// a member is a few octets: neither a goroutine nor a queue.
+func ExampleTopic() {
+	news := engine.NewTopic("news", engine.TopicOptions{})
+	go func() {
+		for now := range time.Tick(time.Second) {
+			p, err := ws.Prepare(ws.Text, now.AppendFormat(nil, time.RFC3339))
+			if err != nil {
+				log.Fatal(err)
+			}
+			news.Publish(p) // from any goroutine; never blocks
+		}
+	}()
 	server := &engine.Server{
-		Addr:    "localhost:8080",
-		Handler: &room{members: make(map[*ws.Conn]struct{})},
-		Limits:  engine.Limits{MaxConcurrentStreams: 100_000}, // for gateways with many sockets on a connection
+		Addr:   "localhost:8080",
+		Limits: engine.Limits{MaxConcurrentStreams: 100_000}, // for gateways with many sockets on a connection
+		Handler: ws.Funcs{Handshake: func(r *ws.Request) {
+			if !r.SameOrigin() {
+				r.Reject(403, "origin not allowed")
+				return
+			}
+			r.Accept(ws.AcceptOptions{Topics: []ws.Topic{news}}) // nothing published from here on is missed
+		}},
 	}
 	log.Fatal(server.ListenAndServe())
 }
