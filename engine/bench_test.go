@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"h2ws/engine/frame"
+	"h2ws/ws"
+)
+
+// What the core costs without its I/O. One operation is one echo, one delivery, one opening handshake. A turn
+// takes benchTurn of them, as under load; sockets are used in their order and in no order, which is what the
+// processor's caches see of a real peer at best and at worst.
+
+const (
+	benchTurn    = 256
+	benchPayload = 64
+)
+
+// benchSizes are numbers of open sockets on one connection.
+var benchSizes = []int{1, 10_000, 1_000_000}
+
+// eachOrder runs f with the sockets' numbers in both orders.
+func eachOrder(b *testing.B, n int, f func(b *testing.B, order []int)) {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	b.Run(fmt.Sprintf("sockets=%d/order=opening", n), func(b *testing.B) { f(b, order) })
+	if n == 1 {
+		return
+	}
+	shuffled := rand.New(rand.NewPCG(1, 2)).Perm(n)
+	b.Run(fmt.Sprintf("sockets=%d/order=random", n), func(b *testing.B) { f(b, shuffled) })
+}
+
+func BenchmarkEcho(b *testing.B) {
+	for _, n := range benchSizes {
+		r := newRig(b, ws.Funcs{Message: func(c *ws.Conn, m ws.Message) { c.Send(m.Type, m.Data) }}, n)
+		in := dataOf(1, benchPayload)
+		eachOrder(b, n, func(b *testing.B, order []int) {
+			b.ReportAllocs()
+			sent := r.core.stats.MessagesSent
+			i := 0
+			for b.Loop() {
+				id := uint32(order[i%n])*2 + 1
+				frame.PutHeader(in, frame.Header{Length: uint32(len(in) - frame.HeaderLen), StreamID: id})
+				r.recv(in)
+				if i++; i%benchTurn == 0 {
+					r.turn()
+				}
+			}
+			r.turn()
+			r.wantSent(b, sent, i)
+		})
+	}
+}
+
+func BenchmarkPrepared(b *testing.B) {
+	p, err := ws.Prepare(ws.Binary, make([]byte, benchPayload))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, n := range benchSizes {
+		r := newRig(b, ws.Funcs{}, n)
+		eachOrder(b, n, func(b *testing.B, order []int) {
+			b.ReportAllocs()
+			sent := r.core.stats.MessagesSent
+			i := 0
+			for b.Loop() {
+				r.sockets[order[i%n]].SendPrepared(p)
+				if i++; i%benchTurn == 0 {
+					r.turn()
+				}
+			}
+			r.turn()
+			r.wantSent(b, sent, i)
+		})
+	}
+}
+
+// wantSent makes sure that what was measured is what was meant.
+func (r *rig) wantSent(b *testing.B, before uint64, n int) {
+	if got := r.core.stats.MessagesSent - before; got != uint64(n) {
+		b.Fatalf("%d messages sent of %d", got, n)
+	}
+}
+
+// BenchmarkOpen opens sockets on one connection, up to a million, then on the next.
+func BenchmarkOpen(b *testing.B) {
+	r := newRig(b, ws.Funcs{}, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.openNext()
+		if n := r.conn.streams.len(); n%benchTurn == 0 {
+			r.turn()
+			r.sockets = r.sockets[:0]
+			if n >= 1_000_000 {
+				r.connect()
+			}
+		}
+	}
+}
