@@ -72,7 +72,7 @@ func (s *sim) clientOf(conn *conn) *simClient {
 // flush is loop.flush.
 func (c *simClient) flush() (more bool) {
 	s := c.s
-	for range 1 + s.r.IntN(gathersTurn) {
+	for range 1 + s.r.IntN(4) {
 		if c.conn.state == connLost || !c.writeRest() {
 			return false
 		}
