@@ -84,8 +84,8 @@ func TestHuffmanStringsGrowUnderTheLimit(t *testing.T) {
 	}
 }
 
-// attack runs f on a Decoder that has seen the block first, and returns the error and the octets allocated meanwhile.
-func attack(t *testing.T, first []byte, f func(d *Decoder) error) (err error, octets uint64) {
+// attack runs f on a Decoder that has seen the block first, and returns the octets allocated meanwhile and the error.
+func attack(t *testing.T, first []byte, f func(d *Decoder) error) (octets uint64, err error) {
 	t.Helper()
 	d := NewDecoder(Limits{})
 	if err := d.Discard(first); err != nil {
@@ -95,7 +95,7 @@ func attack(t *testing.T, first []byte, f func(d *Decoder) error) (err error, oc
 	runtime.ReadMemStats(&before)
 	err = f(d)
 	runtime.ReadMemStats(&after)
-	return err, after.TotalAlloc - before.TotalAlloc
+	return after.TotalAlloc - before.TotalAlloc, err
 }
 
 // A block of one-octet references to one table entry decodes to thousands of times its size.
@@ -119,7 +119,7 @@ func TestBombs(t *testing.T) {
 				"Decode":   func(d *Decoder) error { return d.Decode(tc.bomb, new(Request)) },
 				"Trailers": func(d *Decoder) error { return d.Trailers(tc.bomb) },
 			} {
-				err, octets := attack(t, tc.first, decode)
+				octets, err := attack(t, tc.first, decode)
 				if err != ErrFlood {
 					t.Errorf("%s: %v, want ErrFlood", how, err)
 				}
@@ -135,7 +135,7 @@ func TestBombs(t *testing.T) {
 func TestNothingIsDecompressedAboveTheHardLimit(t *testing.T) {
 	one := huffman(nil, "x", strings.Repeat("e", 20000))
 	bomb := append(block(get()...), bytes.Repeat(one, 200)...) // 4 MB
-	err, octets := attack(t, nil, func(d *Decoder) error { return d.Decode(bomb, new(Request)) })
+	octets, err := attack(t, nil, func(d *Decoder) error { return d.Decode(bomb, new(Request)) })
 	if err != ErrFlood {
 		t.Errorf("Decode: %v, want ErrFlood", err)
 	}
@@ -152,7 +152,7 @@ func TestDiscardedBombs(t *testing.T) {
 		want       error
 	}{{200, nil}, {16384, ErrFlood}} {
 		bomb := bytes.Repeat(dynamic(1), tc.references)
-		err, octets := attack(t, big, func(d *Decoder) error { return d.Discard(bomb) })
+		octets, err := attack(t, big, func(d *Decoder) error { return d.Discard(bomb) })
 		if err != tc.want || octets > 4096 {
 			t.Errorf("%d references: %v, want %v; %d octets allocated", tc.references, err, tc.want, octets)
 		}
