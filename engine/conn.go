@@ -174,9 +174,6 @@ func (c *conn) loseStreams() (more bool) {
 	return c.streams.len() > 0
 }
 
-// gone reports whether nothing is left to be done for a lost connection.
-func (c *conn) gone() bool { return c.state == connLost && c.streams.len() == 0 }
-
 // resetStream answers a stream error, or ends a stream of our own accord.
 func (c *conn) resetStream(id uint32, code frame.ErrCode, cause error) {
 	c.core.stats.ResetsSent++

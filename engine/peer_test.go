@@ -258,3 +258,6 @@ func message(op ws.Opcode, payload string) []byte {
 func (p *testPeer) data(id uint32, flags frame.Flags, payload []byte) {
 	p.write(string(frame.AppendData(nil, id, flags, payload)))
 }
+
+// gone reports whether nothing is left to be done for a lost connection.
+func (c *conn) gone() bool { return c.state == connLost && c.streams.len() == 0 }

@@ -37,9 +37,15 @@ func (r *Ring) Push(s *Slot) {
 	if s.Linked() {
 		panic("BUG: flow: slot is in a ring already")
 	}
-	s.next, s.prev = s, s
-	r.join(s)
 	r.count++
+	if r.front == nil {
+		s.next, s.prev = s, s
+		r.front = s
+		return
+	}
+	back := r.front.prev
+	s.next, s.prev = r.front, back
+	back.next, r.front.prev = s, s
 }
 
 // Pop removes and returns the front, nil if the ring is empty.
@@ -66,28 +72,4 @@ func (r *Ring) Remove(s *Slot) {
 	s.prev.next, s.next.prev = s.next, s.prev
 	s.next, s.prev = nil, nil
 	r.count--
-}
-
-// Splice moves all slots of other, in order, behind the back of r.
-func (r *Ring) Splice(other *Ring) {
-	if r == other {
-		panic("BUG: flow: ring spliced into itself")
-	}
-	if other.front == nil {
-		return
-	}
-	r.join(other.front)
-	r.count += other.count
-	*other = Ring{}
-}
-
-// join ties the circle that begins at s in behind the back of r.
-func (r *Ring) join(s *Slot) {
-	if r.front == nil {
-		r.front = s
-		return
-	}
-	front, back, last := r.front, r.front.prev, s.prev
-	back.next, s.prev = s, back
-	last.next, front.prev = front, last
 }

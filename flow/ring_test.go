@@ -71,12 +71,7 @@ func TestRingModel(t *testing.T) {
 			i := r.IntN(len(rings))
 			s := &slots[r.IntN(len(slots))]
 			switch r.IntN(10) {
-			case 0:
-				j := (i + 1) % len(rings)
-				rings[i].Splice(&rings[j])
-				models[i] = append(models[i], models[j]...)
-				models[j] = nil
-			case 1, 2:
+			case 0, 1, 2:
 				if got, want := rings[i].Pop(), models[i].pop(); got != want {
 					t.Fatalf("seed %d step %d: popped %p, want %p", seed, step, got, want)
 				}
@@ -137,13 +132,11 @@ func walk(r *Ring) (forward, backward naiveRing) {
 
 func TestRingBugsPanic(t *testing.T) {
 	for why, f := range map[string]func(r *Ring, linked, free *Slot){
-		"pushing a linked slot":             func(r *Ring, linked, _ *Slot) { r.Push(linked) },
-		"pushing it into another ring":      func(_ *Ring, linked, _ *Slot) { new(Ring).Push(linked) },
-		"removing a free slot":              func(r *Ring, _, free *Slot) { r.Remove(free) },
-		"removing from an empty ring":       func(_ *Ring, linked, _ *Slot) { new(Ring).Remove(linked) },
-		"splicing a ring into itself":       func(r *Ring, _, _ *Slot) { r.Splice(r) },
-		"removing what has been popped":     func(r *Ring, _, _ *Slot) { r.Remove(r.Pop()) },
-		"removing from a ring spliced away": func(r *Ring, linked, _ *Slot) { new(Ring).Splice(r); r.Remove(linked) },
+		"pushing a linked slot":         func(r *Ring, linked, _ *Slot) { r.Push(linked) },
+		"pushing it into another ring":  func(_ *Ring, linked, _ *Slot) { new(Ring).Push(linked) },
+		"removing a free slot":          func(r *Ring, _, free *Slot) { r.Remove(free) },
+		"removing from an empty ring":   func(_ *Ring, linked, _ *Slot) { new(Ring).Remove(linked) },
+		"removing what has been popped": func(r *Ring, _, _ *Slot) { r.Remove(r.Pop()) },
 	} {
 		var r Ring
 		var linked, free Slot
@@ -159,13 +152,11 @@ func TestSlotSize(t *testing.T) {
 }
 
 func TestRingAllocs(t *testing.T) {
-	var r, other Ring
-	slots := make([]Slot, 3)
+	var r Ring
+	slots := make([]Slot, 2)
 	allocs := testing.AllocsPerRun(100, func() {
 		r.Push(&slots[0])
 		r.Push(&slots[1])
-		other.Push(&slots[2])
-		r.Splice(&other)
 		r.Remove(&slots[1])
 		for r.Pop() != nil {
 		}
