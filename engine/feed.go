@@ -177,13 +177,13 @@ func (f *feed) forgo(from uint64, s *stream) {
 			continue
 		}
 		e.owed--
-		f.share.topic.dropped.Add(1)
+		f.share.topic.drop(1, droppedEnded)
 	}
 }
 
 // forgoAll counts what the members, who all leave, do not get.
 func (f *feed) forgoAll() {
-	f.forgoBatch(max(f.pos, f.share.log.first))
+	f.forgoBatch(max(f.pos, f.share.log.first), droppedEnded)
 	l := &f.share.log
 	for pos := max(f.end, l.first); pos < l.end(); pos++ {
 		n := len(f.members)
@@ -192,25 +192,25 @@ func (f *feed) forgoAll() {
 				n++
 			}
 		}
-		f.lose(pos, n)
+		f.lose(pos, n, droppedEnded)
 	}
 }
 
 // forgoBatch counts what is left of the batch, from a position on, as dropped for the members without it.
-func (f *feed) forgoBatch(from uint64) {
+func (f *feed) forgoBatch(from uint64, why dropCause) {
 	for pos := from; pos < f.end; pos++ {
-		f.lose(pos, len(f.members)-f.next)
+		f.lose(pos, len(f.members)-f.next, why)
 	}
 }
 
 // lose counts the entry at pos as dropped for the n members without it.
-func (f *feed) lose(pos uint64, n int) {
+func (f *feed) lose(pos uint64, n int, why dropCause) {
 	e := f.share.log.at(pos)
 	if e.except != nil && e.except.conn == f.conn && f.owes(e.except, pos) {
 		n--
 	}
 	e.owed -= n
-	f.share.topic.dropped.Add(uint64(n))
+	f.share.topic.drop(n, why)
 }
 
 // owes reports whether s is a member that has not got what is at pos.

@@ -10,8 +10,12 @@ func (s *stream) offer(p *ws.Prepared, t *Topic) {
 		limits = t.options.Queue
 	}
 	n := len(p.Frame())
-	if s.ended() || !s.queue.empty() && !s.makeRoom(limits, p, n) {
-		t.dropped.Add(1)
+	if s.ended() {
+		t.drop(1, droppedEnded)
+		return
+	}
+	if !s.queue.empty() && !s.makeRoom(limits, p, n) {
+		t.drop(1, droppedQueue)
 		return
 	}
 	s.queued.Add(uint64(n) + queuedMessage)
@@ -77,7 +81,7 @@ func (s *stream) dropOldest() bool {
 		return false
 	}
 	s.note(ws.Drop{Messages: 1, Octets: int(g.size)})
-	s.dropSegment(g)
+	s.dropSegment(g, droppedQueue)
 	return true
 }
 
@@ -99,11 +103,11 @@ func (s *stream) conflate(key string) {
 }
 
 // dropSegment ends a segment that is not sent.
-func (s *stream) dropSegment(g *segment) {
+func (s *stream) dropSegment(g *segment, why dropCause) {
 	if g.kind == segmentMessage {
 		s.unqueue(int(g.size))
 		if g.topic != nil {
-			g.topic.dropped.Add(1)
+			g.topic.drop(1, why)
 		} else {
 			s.core().stats.MessagesDiscarded++
 		}

@@ -86,9 +86,8 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 
 // miss accounts for publishes that never reached the loop, because its mailbox was full.
 func (sh *share) miss(n int) {
-	lost := uint64(n * sh.members)
-	sh.topic.owed.Add(lost)
-	sh.topic.dropped.Add(lost)
+	sh.topic.owed.Add(uint64(n * sh.members))
+	sh.topic.drop(n*sh.members, droppedMailbox)
 }
 
 // open lets the feeds begin a batch, now or when MaxRate allows.
@@ -118,7 +117,7 @@ func (sh *share) began() {
 func (sh *share) dropFirst() {
 	l := &sh.log
 	e := &l.entries[0]
-	sh.topic.dropped.Add(uint64(e.owed))
+	sh.topic.drop(e.owed, droppedLog)
 	sh.removeFirst()
 }
 

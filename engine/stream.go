@@ -326,6 +326,10 @@ func (s *stream) fail(code ws.CloseCode, reason string, cause error) {
 
 // discard empties the queue. To finish means to keep a segment that has begun, and the Close.
 func (s *stream) discard(finish bool) {
+	why := droppedEnded
+	if finish {
+		why = droppedQueue
+	}
 	var kept queue
 	for !s.queue.empty() {
 		g := s.queue.pop()
@@ -333,7 +337,7 @@ func (s *stream) discard(finish bool) {
 			kept.push(g)
 			continue
 		}
-		s.dropSegment(g)
+		s.dropSegment(g, why)
 	}
 	s.queue = kept
 	s.unlink()

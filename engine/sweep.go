@@ -56,7 +56,7 @@ func (f *feed) catchUp() {
 	if f.pos >= first {
 		return
 	}
-	f.forgoBatch(first)
+	f.forgoBatch(first, droppedLog)
 	f.chargeUnserved()
 	f.pos, f.next = max(first, f.end), 0
 	f.end = f.pos

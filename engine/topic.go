@@ -35,7 +35,7 @@ type Topic struct {
 	members   atomic.Int64
 	owed      atomic.Uint64
 	delivered atomic.Uint64
-	dropped   atomic.Uint64
+	dropped   [dropCauses]atomic.Uint64
 	conflated atomic.Uint64
 	octets    atomic.Uint64
 }
@@ -195,11 +195,30 @@ type TopicStats struct {
 	Published uint64 // calls of Publish and its variants
 	Owed      uint64 // the sum of the members there were for each
 	Delivered uint64 // framed for a member's connection, whole
-	Dropped   uint64 // lost to a member: by its policy, off the log, or with its socket
+	Dropped   uint64 // lost to a member, as the next four say
 	Conflated uint64 // replaced by a newer one of the same key
 	Octets    uint64 // delivered, RFC 6455 headers included
 	Pending   uint64 // neither: in a log or a queue
+
+	DroppedQueue   uint64 // by the policy of its queue
+	DroppedLog     uint64 // off the log: TopicOptions.LogSize, LogMessages, or Limits.MemorySize
+	DroppedMailbox uint64 // never in a log: Limits.MailboxSize
+	DroppedEnded   uint64 // with its membership or its socket
 }
+
+// dropCause says why a member did not get a message.
+type dropCause uint8
+
+const (
+	droppedQueue dropCause = iota
+	droppedLog
+	droppedMailbox
+	droppedEnded
+	dropCauses
+)
+
+// drop counts a message that n members do not get.
+func (t *Topic) drop(n int, why dropCause) { t.dropped[why].Add(uint64(n)) }
 
 // Stats returns the topic's counters.
 func (t *Topic) Stats() TopicStats {
@@ -210,11 +229,15 @@ func (t *Topic) Stats() TopicStats {
 		Members:   t.Len(),
 		Published: published,
 		// What is settled is read before what is owed, so that Pending is never negative.
-		Delivered: t.delivered.Load(),
-		Dropped:   t.dropped.Load(),
-		Conflated: t.conflated.Load(),
-		Octets:    t.octets.Load(),
+		Delivered:      t.delivered.Load(),
+		DroppedQueue:   t.dropped[droppedQueue].Load(),
+		DroppedLog:     t.dropped[droppedLog].Load(),
+		DroppedMailbox: t.dropped[droppedMailbox].Load(),
+		DroppedEnded:   t.dropped[droppedEnded].Load(),
+		Conflated:      t.conflated.Load(),
+		Octets:         t.octets.Load(),
 	}
+	s.Dropped = s.DroppedQueue + s.DroppedLog + s.DroppedMailbox + s.DroppedEnded
 	s.Owed = t.owed.Load()
 	s.Pending = s.Owed - s.Delivered - s.Dropped - s.Conflated
 	return s
