@@ -6,6 +6,7 @@ import (
 
 	"h2ws/engine/frame"
 	"h2ws/flow"
+	"h2ws/ws"
 )
 
 // sliceMembers bounds one slice of a sweep, so that direct sends and other feeds of the
@@ -56,6 +57,7 @@ func (f *feed) catchUp() {
 	if f.pos >= first {
 		return
 	}
+	f.noteLoss(max(first, f.end))
 	f.forgoBatch(first, droppedLog)
 	f.chargeUnserved()
 	f.pos, f.next = max(first, f.end), 0
@@ -63,6 +65,27 @@ func (f *feed) catchUp() {
 	f.share.log.enter(f.pos)
 	f.admitLate()
 	f.share.trim()
+}
+
+// noteLoss has the members told what they lose when the feed goes on at position to.
+func (f *feed) noteLoss(to uint64) {
+	if len(f.members) > 0 && !f.members[0].ws.WantsDrops() {
+		return // nor does any other: they have the server's one handler
+	}
+	for i, s := range f.members {
+		from := f.pos
+		if i < f.next {
+			from = f.end
+		}
+		if to > from {
+			s.note(ws.Drop{Messages: int(to - from)})
+		}
+	}
+	for _, late := range f.late {
+		if to > late.from {
+			late.s.note(ws.Drop{Messages: int(to - late.from)})
+		}
+	}
 }
 
 func (f *feed) sweepBatch(g *gather, b *batchCache) (open bool) {

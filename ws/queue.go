@@ -76,9 +76,11 @@ type Dropper interface {
 	OnDrop(c *Conn, d Drop)
 }
 
-// Drop is what a WebSocket lost since the last OnDrop.
+// Drop is what a WebSocket lost since the last OnDrop. What fell off the log of a topic is told when the
+// connection can send again, without its octets, and counts here even if it was not for this member
+// (engine.Topic.PublishExcept).
 type Drop struct {
 	Messages  int
-	Octets    int // of them, frame headers included
+	Octets    int // of those dropped from its own queue, frame headers included
 	Conflated int // replaced by newer ones of the same key, not counted above
 }
