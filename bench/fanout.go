@@ -22,9 +22,6 @@ type fanout struct {
 	samples samples       // of the rounds: from the command to the last delivery
 }
 
-// sequenceSize is how many octets at the start of a published message are its sequence number.
-const sequenceSize = 8
-
 // Fanout publishes for Rounds rounds, or fewer if Duration is over before, at least one. A round ahead
 // of them is a warm-up. Latency is that of rounds: from the command to the last delivery.
 func (cl *Client) Fanout(ctx context.Context) (Result, error) {

@@ -1,18 +1,15 @@
 package bench
 
 import (
-	"encoding/binary"
 	"sync"
-	"time"
 
-	"h2ws/engine"
 	"h2ws/ws"
 )
 
 // publisher publishes to the topic that every socket has joined, one job and one message after another,
 // from a goroutine of its own that lives as long as there are jobs.
 type publisher struct {
-	topic *engine.Topic
+	publish func(m *ws.Prepared, done func()) // engine.Topic.PublishThen
 
 	mu      sync.Mutex
 	jobs    []job
@@ -75,20 +72,7 @@ func (p *publisher) publishAll(j job) {
 	payload := make([]byte, j.size)
 	for range j.count {
 		tickets <- struct{}{}
-		p.topic.PublishThen(p.next(payload), func() { <-tickets })
+		p.sequence++
+		p.publish(frameNow(0, p.sequence, payload), func() { <-tickets })
 	}
-}
-
-// next frames one message, once for all sockets.
-func (p *publisher) next(payload []byte) *ws.Prepared {
-	p.sequence++
-	var head [16]byte
-	binary.BigEndian.PutUint64(head[:], p.sequence)
-	binary.BigEndian.PutUint64(head[8:], uint64(time.Now().UnixNano()))
-	copy(payload, head[:])
-	m, err := ws.Prepare(ws.Binary, payload)
-	if err != nil {
-		panic("BUG: bench: " + err.Error())
-	}
-	return m
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
+	"sync/atomic"
 
 	"h2ws/engine"
 	"h2ws/ws"
@@ -12,14 +14,24 @@ import (
 // Reference is the server that scenarios drive. Any path and any origin are accepted, and of the
 // offered subprotocols the first. It echoes every message, except text messages that begin with "!":
 //
-//	!B COUNT SIZE   publishes COUNT binary messages of SIZE octets to every open socket, one after another
+//	!B COUNT SIZE   publishes COUNT binary messages of SIZE octets to every open socket, one after
+//	                another, as fast as the slowest connection takes them
+//	!P TOPIC PUBLISHER COUNT SIZE RATE
+//	                publishes COUNT binary messages of SIZE octets to a topic, RATE of them a second,
+//	                whoever keeps up with that; when all are published it answers "!P PUBLISHER"
 //	!G              collects garbage, returns memory to the operating system, and answers "!G"
 //
 // Anything else behind "!" is answered with "!E" and what is wrong with it.
 //
-// A published message begins with its number, counted from 1 over the life of the server (64 bits, most
-// significant octet first), and the time at which it was framed, in nanoseconds since 1970 (likewise), as
-// far as SIZE has room for them. It goes through a topic that every socket joins as it opens.
+// A socket on a path /t/NAME[/NAME...] is a member of the topics of these names. The query policy=NAME, on
+// any path, gives the socket the queue policy of that name (ws.Policy) in place of CloseSlow. A topic
+// exists while a socket's path names it. Every "!P" has a goroutine, which ends with
+// the socket that asked.
+//
+// A published message begins with its number (64 bits, most significant octet first), the time at which it
+// was framed, in nanoseconds since 1970 (64 bits), and PUBLISHER (32 bits), as far as SIZE has room for them. Numbers
+// are counted from 1: those of "!P" by each of them, those of "!B", whose publisher is 0, over the life of the
+// server. "!B" goes through a topic that every socket joins as it opens.
 type Reference struct {
 	server  engine.Server
 	handler *referenceHandler
@@ -35,9 +47,7 @@ type ReferenceConfig struct {
 // NewReference returns a server for one Serve.
 func NewReference(cfg ReferenceConfig) *Reference {
 	def(&cfg.MaxStreams, 1<<20)
-	h := &referenceHandler{}
-	h.publisher.topic = engine.NewTopic("all", engine.TopicOptions{})
-	h.topics = []ws.Topic{h.publisher.topic}
+	h := newReferenceHandler()
 	return &Reference{handler: h, server: engine.Server{
 		Handler: h,
 		Loops:   cfg.Loops,
@@ -59,14 +69,29 @@ func (r *Reference) Shutdown(ctx context.Context) error { return r.server.Shutdo
 
 type referenceHandler struct {
 	ws.Nop
-	topics    []ws.Topic
-	publisher publisher
+	topics     *topicTable
+	all        []ws.Topic // what a socket joins whose path names no topics
+	publisher  publisher
+	publishers atomic.Int64 // of "!P" that run
+}
+
+func newReferenceHandler() *referenceHandler {
+	t := newTopicTable()
+	return &referenceHandler{
+		topics:    t,
+		all:       []ws.Topic{t.all},
+		publisher: publisher{publish: t.all.PublishThen},
+	}
 }
 
 func (h *referenceHandler) OnHandshake(r *ws.Request) {
-	o := ws.AcceptOptions{Topics: h.topics}
+	o := ws.AcceptOptions{Topics: h.all, Queue: pathQueue(r.Path)}
 	if offered := r.Subprotocols(); len(offered) > 0 {
 		o.Subprotocol = offered[0]
+	}
+	if strings.HasPrefix(r.Path, topicPath) {
+		set := h.topics.open(r.Path)
+		o.Topics, o.Data = set.topics, set
 	}
 	r.Accept(o)
 }
@@ -76,5 +101,17 @@ func (h *referenceHandler) OnMessage(c *ws.Conn, m ws.Message) {
 		h.command(c, string(m.Data))
 		return
 	}
-	c.Send(m.Type, m.Data) // a socket that cannot take it is closed by the engine
+	c.Send(m.Type, m.Data) // a socket that cannot take it is closed by the engine, or by its policy goes without
+}
+
+func (h *referenceHandler) OnClose(c *ws.Conn, err error) {
+	switch held := c.Data().(type) {
+	case *topicSet:
+		h.topics.close(held)
+	case *asker:
+		held.cancel()
+		if held.set != nil {
+			h.topics.close(held.set)
+		}
+	}
 }

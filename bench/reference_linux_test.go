@@ -30,8 +30,11 @@ func startReference(t *testing.T, maxStreams uint32) (addr string, r *Reference)
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-		if n := r.handler.publisher.topic.Len(); n != 0 {
+		if n := r.handler.topics.all.Len(); n != 0 {
 			t.Errorf("%d sockets are left in the topic", n)
+		}
+		if table := r.handler.topics; len(table.sets) != 0 {
+			t.Errorf("%d paths are left", len(table.sets))
 		}
 	})
 	return l.Addr().String(), r
@@ -138,19 +141,34 @@ func TestCommands(t *testing.T) {
 	}
 	defer cl.Close()
 	for text, want := range map[string]string{
-		"hello":        "hello",
-		"":             "",
-		"!G":           "!G",
-		"!":            "!E unknown command",
-		"! G":          "!E unknown command",
-		"!Goodbye":     "!E unknown command",
-		"!B":           "!E unknown command",
-		"!B 1":         "!E unknown command",
-		"!B 1 2 3":     "!E unknown command",
-		"!B x 2":       `!E bad COUNT "x"`,
-		"!B -1 2":      `!E bad COUNT "-1"`,
-		"!B 1 70000":   `!E bad SIZE "70000"`,
-		"!B 1 x":       `!E bad SIZE "x"`,
+		"hello":      "hello",
+		"":           "",
+		"!G":         "!G",
+		"!":          "!E unknown command",
+		"! G":        "!E unknown command",
+		"!Goodbye":   "!E unknown command",
+		"!B":         "!E unknown command",
+		"!B 1":       "!E unknown command",
+		"!B 1 2 3":   "!E unknown command",
+		"!B x 2":     `!E bad COUNT "x"`,
+		"!B -1 2":    `!E bad COUNT "-1"`,
+		"!B 1 70000": `!E bad SIZE "70000"`,
+		"!B 1 x":     `!E bad SIZE "x"`,
+
+		"!P":                    "!E unknown command",
+		"!P a 1 1 20":           "!E unknown command",
+		"!P a 1 1 20 10 b":      "!E unknown command",
+		"!P a x 1 20 10":        `!E bad PUBLISHER "x"`,
+		"!P a 4294967296 1 1 1": `!E bad PUBLISHER "4294967296"`,
+		"!P a 1 x 20 10":        `!E bad COUNT "x"`,
+		"!P a 1 1 70000 10":     `!E bad SIZE "70000"`,
+		"!P a 1 1 20 0":         `!E bad RATE "0": 1e-06 to 1e+09`,
+		"!P a 1 1 20 -1":        `!E bad RATE "-1"`,
+		"!P a 1 1 20 NaN":       `!E bad RATE "NaN"`,
+		"!P a 1 1 20 +Inf":      `!E bad RATE "+Inf"`,
+		"!P a 1 1 20 10":        "!E no socket has that TOPIC in its path",
+		"!P all 1 1 20 10":      "!E no socket has that TOPIC in its path",
+
 		"!B 1 0":       "",
 		"!B 1 3":       "\x00\x00\x00",
 		"\u00e9 not !": "\u00e9 not !",
