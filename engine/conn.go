@@ -131,7 +131,7 @@ func (c *conn) leave(code frame.ErrCode, text string, cause error) {
 	if c.state >= connLeaving {
 		return
 	}
-	c.control = frame.AppendGoAway(c.control, c.lastPeerID, code, []byte(text))
+	c.control = frame.AppendGoAway(c.controls(), c.lastPeerID, code, []byte(text))
 	c.quit(connLeaving, cause)
 	c.lingerBy = c.core.now + lingerTimeout
 	c.touch()
@@ -177,7 +177,7 @@ func (c *conn) loseStreams() (more bool) {
 // resetStream answers a stream error, or ends a stream of our own accord.
 func (c *conn) resetStream(id uint32, code frame.ErrCode, cause error) {
 	c.core.stats.ResetsSent++
-	c.control = frame.AppendRSTStream(c.control, id, code)
+	c.control = frame.AppendRSTStream(c.controls(), id, code)
 	if c.resets == nil {
 		c.resets = new(resetLog)
 	}
@@ -220,7 +220,7 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 		c.closing.live--
 	}
 	c.loseSocket(s, err)
-	if c.ready.Len() > 0 {
+	if c.ready.Len()+c.feeds.Len() > 0 {
 		c.touch() // it may have been what kept the others from the rest of the connection's window
 	}
 	if c.streams.len() == 0 {

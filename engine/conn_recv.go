@@ -343,7 +343,7 @@ func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
 func (c *conn) recvPing(h frame.Header, p []byte) error {
 	data := frame.ParsePing(p)
 	if !h.Flags.Has(frame.FlagAck) {
-		c.control = frame.AppendPing(c.control, true, data)
+		c.control = frame.AppendPing(c.controls(), true, data)
 		c.touch()
 		return nil
 	}

@@ -16,7 +16,7 @@ func (c *conn) recvDataHeader(h frame.Header) error {
 		return connError(frame.FlowControlError, "the connection's window is exceeded (RFC 9113 §6.9.1)")
 	}
 	if credit := c.recvWindow.Credit(c.core.limits.ConnWindow); credit > 0 {
-		c.control = frame.AppendWindowUpdate(c.control, 0, credit)
+		c.control = frame.AppendWindowUpdate(c.controls(), 0, credit)
 		c.touch()
 	}
 	s, err := c.recvDataStream(h)
@@ -124,7 +124,7 @@ func (c *conn) finishData() error {
 		return nil // a body that nobody reads is not asked for
 	}
 	if credit := d.s.recvWindow.Credit(c.core.limits.StreamWindow); credit > 0 {
-		c.control = frame.AppendWindowUpdate(c.control, d.s.id, credit)
+		c.control = frame.AppendWindowUpdate(c.controls(), d.s.id, credit)
 		c.touch()
 	}
 	return nil

@@ -78,14 +78,20 @@ func (c *conn) pullControl(g *gather) bool {
 	n := min(len(c.control), max(0, g.limit-g.size))
 	g.copy(c.control[:n])
 	c.control = c.control[:copy(c.control, c.control[n:])]
-	if len(c.control) == 0 && cap(c.control) > controlKeep {
-		c.control = nil
+	if len(c.control) == 0 {
+		c.core.keepControls(c.control)
+		c.control = nil // an idle connection has no buffer
 	}
 	return len(c.control) == 0
 }
 
-// controlKeep is the largest control buffer that a connection keeps: idle ones must stay small.
-const controlKeep = 512
+// controls is the buffer to append control frames to.
+func (c *conn) controls() []byte {
+	if c.control == nil {
+		return c.core.newControls()
+	}
+	return c.control
+}
 
 // pullStream gives one stream its turn: one DATA frame with as many of its messages as fit.
 // It reports false when the connection's window is what stands in the way.

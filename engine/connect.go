@@ -111,7 +111,7 @@ func (c *conn) sendHeaders(id uint32, status int, fields []ws.Field, end bool) {
 	if end {
 		flags |= frame.FlagEndStream
 	}
-	c.control = frame.AppendHeaders(c.control, id, flags, nil)
+	c.control = frame.AppendHeaders(c.controls(), id, flags, nil)
 	c.control = hpack.AppendStatus(c.control, status)
 	for _, f := range fields {
 		c.control = hpack.AppendField(c.control, f.Name, f.Value)

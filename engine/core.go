@@ -36,6 +36,7 @@ type core struct {
 	draining []*conn // are closing their sockets, a few a turn
 
 	segments  segmentPool
+	controls  [][]byte // spare buffers, see controls.go
 	receiver  ws.Receiver
 	request   hpack.Request
 	handshake ws.Request

@@ -135,7 +135,7 @@ func (c *conn) expire() {
 	case c.streams.len() == 0 && after(c.idleSince, c.core.limits.IdleTimeout) <= now:
 		c.leave(frame.NoError, "idle", errIdle)
 	case c.pingBy == never && after(c.lastRecv, c.core.limits.PingInterval) <= now:
-		c.control = frame.AppendPing(c.control, false, keepalivePing)
+		c.control = frame.AppendPing(c.controls(), false, keepalivePing)
 		c.pingBy = after(now, c.core.limits.PingTimeout)
 		c.touch()
 	}

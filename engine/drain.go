@@ -40,8 +40,8 @@ func (c *conn) startDrain() {
 
 func (c *conn) notifyDrain() {
 	c.drain = drainNotified
-	c.control = frame.AppendGoAway(c.control, math.MaxInt32, frame.NoError, nil)
-	c.control = frame.AppendPing(c.control, false, drainPing)
+	c.control = frame.AppendGoAway(c.controls(), math.MaxInt32, frame.NoError, nil)
+	c.control = frame.AppendPing(c.controls(), false, drainPing)
 	c.pingBy = min(c.pingBy, after(c.core.now, c.core.limits.PingTimeout))
 	c.lingerBy = c.pingBy // for a peer that says other things instead
 	c.touch()
@@ -78,7 +78,7 @@ func (c *conn) finishDrain() {
 		c.leave(frame.NoError, "", errDrained)
 		return
 	}
-	c.control = frame.AppendGoAway(c.control, c.lastPeerID, frame.NoError, nil)
+	c.control = frame.AppendGoAway(c.controls(), c.lastPeerID, frame.NoError, nil)
 	c.touch()
 }
 
