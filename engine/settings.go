@@ -48,7 +48,7 @@ func (c *conn) recvSettings(h frame.Header, p []byte) error {
 		c.state = connOpen
 		c.prefaceBy = never
 	}
-	c.control = frame.AppendSettingsAck(c.control)
+	c.control = frame.AppendSettingsAck(c.controls())
 	c.touch()
 	return nil
 }
