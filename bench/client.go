@@ -23,13 +23,8 @@ type Client struct {
 	meter meter         // of the scenario that runs
 	self  *Process      // nil where it cannot be measured
 	base  int64         // the server's RSS with one connection and one socket, octets
-}
 
-// link is where the octets of a connection go to and come from.
-type link struct {
-	fd      int
-	rest    []byte // the beginning of a frame that a read cut
-	blocked bool   // the socket took less than it was given: wait until it takes more
+	connected Result // of Dial
 }
 
 // silenceMax is how long the server may say nothing while a scenario waits for it.
@@ -87,8 +82,23 @@ func (cl *Client) dial(ctx context.Context) error {
 	if err := cl.openFirst(ctx); err != nil {
 		return err
 	}
-	return cl.connect(ctx, cl.cfg.Conns)
+	return cl.connectRest(ctx)
 }
+
+// connectRest makes all connections but the first, and measures that.
+func (cl *Client) connectRest(ctx context.Context) error {
+	made := 0
+	if err := cl.begin("connect", "connections", &made); err != nil {
+		return err
+	}
+	err := cl.connect(ctx, cl.cfg.Conns)
+	made = cl.cfg.Conns - 1
+	cl.connected, err = cl.end(err, new(samples))
+	return err
+}
+
+// Connected is what Dial's connections took, all but the first.
+func (cl *Client) Connected() Result { return cl.connected }
 
 // connect makes connections until there are n, and waits for their SETTINGS.
 func (cl *Client) connect(ctx context.Context, n int) error {
@@ -97,8 +107,7 @@ func (cl *Client) connect(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		c := newConn(number, &cl.wake, newRequest(cl.cfg.Addr, cl.cfg.Path), int32(cl.cfg.Window))
-		cl.conns = append(cl.conns, c)
+		cl.conns = append(cl.conns, cl.newConn(number))
 		cl.links = append(cl.links, link{fd: fd})
 		// Servers give a connection seconds to say its preface: don't let it wait for the others.
 		if err := cl.flush(); err != nil {
@@ -106,6 +115,13 @@ func (cl *Client) connect(ctx context.Context, n int) error {
 		}
 	}
 	return cl.run(ctx, unexpected{}, cl.settled)
+}
+
+func (cl *Client) newConn(number int) *conn {
+	if cl.cfg.HTTP1 {
+		return newUpgradeConn(number, &cl.wake, cl.cfg.Addr, cl.cfg.Path)
+	}
+	return newConn(number, &cl.wake, newRequest(cl.cfg.Addr, cl.cfg.Path), int32(cl.cfg.Window))
 }
 
 // settled says whether every connection has had its SETTINGS.

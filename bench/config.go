@@ -11,9 +11,10 @@ import (
 type Config struct {
 	Addr    string // host:port of the server
 	Path    string
-	Sockets int // WebSockets in all
-	Conns   int // HTTP/2 connections they share
-	Sources int // loopback addresses the connections come from; 0: as many as it takes
+	Sockets int  // WebSockets in all
+	Conns   int  // HTTP/2 connections they share
+	HTTP1   bool // over HTTP/1.1 instead, each on a connection of its own
+	Sources int  // loopback addresses the connections come from; 0: as many as it takes
 
 	InFlight int           // messages, or opening or closing handshakes, under way at a time
 	Size     int           // of a message, in octets
@@ -83,6 +84,8 @@ func (cfg Config) Check() error {
 	switch {
 	case cfg.Conns > cfg.Sockets:
 		return fmt.Errorf("conns is %d, but sockets is only %d: every connection carries at least one", cfg.Conns, cfg.Sockets)
+	case cfg.HTTP1 && cfg.Conns != cfg.Sockets:
+		return fmt.Errorf("conns is %d, but over HTTP/1.1 each of the %d sockets has a connection of its own", cfg.Conns, cfg.Sockets)
 	case cfg.Duration <= 0:
 		return fmt.Errorf("duration must be more than 0, not %v", cfg.Duration)
 	case !validPath(cfg.Path):

@@ -13,6 +13,7 @@ func TestCheck(t *testing.T) {
 		"sockets must be":  func(c *Config) { c.Sockets = 0 },
 		"conns must be":    func(c *Config) { c.Conns = -1 },
 		"conns is":         func(c *Config) { c.Conns = c.Sockets + 1 },
+		"conns is 1, but":  func(c *Config) { c.HTTP1 = true },
 		"sources must be":  func(c *Config) { c.Sources = -1 },
 		"inflight must be": func(c *Config) { c.InFlight = 0 },
 		"size must be":     func(c *Config) { c.Size = SizeMax + 1 },

@@ -24,6 +24,8 @@ type conn struct {
 	streams []stream
 	active  int
 
+	upgrade *upgrade // over HTTP/1.1; nil: over HTTP/2, to which all below belongs
+
 	request  request
 	decoder  statusDecoder
 	block    []byte // field block that CONTINUATION frames go on with

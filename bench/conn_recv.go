@@ -9,6 +9,9 @@ import (
 // recv acts on the whole frames at the start of p and returns how many octets they are. The caller
 // presents the rest again, with more behind it. p is borrowed.
 func (c *conn) recv(p []byte) (n int, err error) {
+	if c.upgrade != nil {
+		return c.recvUpgraded(p)
+	}
 	for {
 		h, start := frame.ConsumeHeader(p[n:])
 		if start == 0 {

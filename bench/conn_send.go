@@ -14,12 +14,16 @@ type pending struct {
 // available is how many octets the stream's window has. Negative after INITIAL_WINDOW_SIZE shrank.
 func (c *conn) available(s *stream) int64 { return int64(c.peerWindow) + int64(s.send) }
 
-// open sends the extended CONNECT of a new WebSocket and returns its index. The caller has made sure
+// open sends the request of a new WebSocket, an extended CONNECT, and returns its index. The caller has made sure
 // that active < maxStreams.
 func (c *conn) open() (i int) {
 	i = len(c.streams)
 	c.streams = append(c.streams, stream{recv: c.window, state: opening})
 	c.active++
+	if c.upgrade != nil {
+		c.control(c.upgrade.append(c.out))
+		return i
+	}
 	c.control(c.request.append(c.out, streamID(i)))
 	return i
 }
@@ -36,6 +40,10 @@ func (c *conn) send(i int, op opcode, payload []byte, end bool) {
 	s := &c.streams[i]
 	size := maskedLen(len(payload))
 	key := c.nextKey()
+	if c.upgrade != nil {
+		c.control(appendMasked(c.out, op, payload, key))
+		return
+	}
 	if len(c.waiting) == 0 && !s.stalled && size <= c.maxFrame &&
 		int64(size) <= c.sendWindow && int64(size) <= c.available(s) {
 		c.take(i, size, end)

@@ -6,6 +6,8 @@
 // does no I/O: octets in, octets out. The scenarios (Open, Echo, Fanout, Idle, CloseSockets) are
 // methods of the Client that say what it does when a socket opened, was sent a message or closed.
 //
+// To compare, the Client drives servers over HTTP/1.1 too (Config.HTTP1).
+//
 // The server is another process. Its CPU and memory are read from the operating system (Process),
 // never derived from the client's clock. Serve is the reference server; its convention lets any client
 // drive it.

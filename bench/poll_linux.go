@@ -18,6 +18,13 @@ type poller struct {
 	buf    []byte // of one read, shared by all connections
 }
 
+// link is where the octets of a connection go to and come from.
+type link struct {
+	fd      int
+	rest    []byte // the beginning of a frame that a read cut
+	blocked bool   // the socket took less than it was given: wait until it takes more
+}
+
 // readBytes is how much one read takes at most, in octets. What it makes the client send is in the same
 // order, and written at once.
 const readBytes = 128 << 10
@@ -42,6 +49,9 @@ func (p *poller) close() {
 }
 
 func (p *poller) hangUp(fd int) { unix.Close(fd) }
+
+// forget stops waiting for a descriptor that stays open.
+func (p *poller) forget(fd int) { unix.EpollCtl(p.epfd, unix.EPOLL_CTL_DEL, fd, nil) }
 
 // dial connects to addr from the source-th loopback address, if it is on the loopback. number comes
 // back with the socket's events.
@@ -127,6 +137,10 @@ func (cl *Client) read(c *conn) (n int, err error) {
 	case err != nil:
 		return 0, os.NewSyscallError("read", err)
 	case n == 0:
+		if over, err := c.recvEOF(); over {
+			cl.poll.forget(l.fd)
+			return 0, err
+		}
 		return 0, fmt.Errorf("the server closed the connection: %w", io.EOF)
 	}
 	cl.now = time.Since(cl.start)

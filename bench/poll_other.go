@@ -7,6 +7,8 @@ import "context"
 // poller is not there: see ErrUnsupported.
 type poller struct{}
 
+type link struct{ fd int }
+
 func (*poller) open() error { return ErrUnsupported }
 func (*poller) close()      {}
 func (*poller) hangUp(int)  {}
