@@ -136,7 +136,7 @@ func (c *conn) expire() {
 		c.leave(frame.NoError, "idle", errIdle)
 	case c.pingBy == never && after(c.lastRecv, c.core.limits.PingInterval) <= now:
 		c.control = frame.AppendPing(c.controls(), false, keepalivePing)
-		c.pingBy = after(now, c.core.limits.PingTimeout)
+		c.pingBy = min(after(now, c.core.limits.PingTimeout), never-1) // a PING that may wait for ever is not sent again
 		c.touch()
 	}
 }

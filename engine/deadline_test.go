@@ -158,6 +158,21 @@ func TestDeadlinesCanBeSwitchedOff(t *testing.T) {
 	p.want("time means nothing")
 }
 
+// A loop looks at a connection until its deadline is in the future.
+func TestPingThatMayStayUnanswered(t *testing.T) {
+	p := openTestPeer(t, Limits{PingTimeout: -1, IdleTimeout: -1}, nil)
+	p.later(30 * time.Second)
+	p.want("the interval is over", "PING 0x616c6976653f0000")
+	if d := p.conn.deadline(); d <= p.core.now {
+		t.Errorf("the next deadline, %v, is over at %v", d, p.core.now)
+	}
+	p.later(time.Hour)
+	p.want("one PING at a time")
+	p.send("PING ACK 0x616c6976653f0000")
+	p.later(30 * time.Second)
+	p.want("the next silence", "PING 0x616c6976653f0000")
+}
+
 func TestLostConnectionTellsItsSockets(t *testing.T) {
 	p := openTestPeer(t, Limits{}, nil)
 	p.open(1)
