@@ -77,9 +77,14 @@ const (
 
 // NewTopic returns a Topic. The name is for logs and statistics; it need not be unique.
 func NewTopic(name string, o TopicOptions) *Topic {
+	o.LogSize, o.LogMessages, o.RetainKeys = max(o.LogSize, 0), max(o.LogMessages, 0), max(o.RetainKeys, 0)
 	def(&o.LogSize, 4<<20)
 	def(&o.LogMessages, 4096)
 	def(&o.RetainKeys, 1024)
+	if o.Queue != nil {
+		q := o.Queue.WithDefaults()
+		o.Queue = &q
+	}
 	return &Topic{name: name, options: o}
 }
 

@@ -14,7 +14,7 @@ type QueueLimits struct {
 	MaxAge time.Duration
 	// Policy says what happens at a limit. Default CloseSlow.
 	Policy Policy
-	// Code is the close code of CloseSlow. Default 1008.
+	// Code is the close code of CloseSlow. Default 1008, as for a code that can't be sent.
 	Code CloseCode
 }
 
@@ -57,7 +57,7 @@ func (l QueueLimits) WithDefaults() QueueLimits {
 	if l.MaxMessages <= 0 {
 		l.MaxMessages = 256
 	}
-	if l.Code == 0 {
+	if !l.Code.Valid() {
 		l.Code = ClosePolicyViolation
 	}
 	return l

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"h2ws/ws"
+)
+
+// Found in review.
+
+func prepared(t *testing.T, text string) *ws.Prepared {
+	t.Helper()
+	p, err := ws.Prepare(ws.Text, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// join makes members of sockets.
+func join(t *testing.T, topic *Topic, sockets ...*ws.Conn) {
+	t.Helper()
+	for _, c := range sockets {
+		if err := topic.Join(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// "Zero fields have defaults" also where a topic names the limits; a zero code can't be sent.
+func TestFoundTopicQueueHasDefaults(t *testing.T) {
+	p, all := openQuiet(t, Limits{}, 1)
+	topic := NewTopic("", TopicOptions{Queue: &ws.QueueLimits{MaxMessages: 2}})
+	join(t, topic, all...)
+	p.settle()
+	for range 2 {
+		topic.Publish(prepared(t, strings.Repeat("x", 1000)))
+		p.settle()
+	}
+	if s := topic.Stats(); s.Pending != 2 {
+		t.Fatalf("two messages have room: %+v", s)
+	}
+	topic.Publish(prepared(t, "one too many"))
+	p.settle()
+	p.send("WINDOW_UPDATE 1 increment=100000")
+	p.want("the socket is given up", `DATA 1 END_STREAM 0x880f03f0 "slow consumer"`)
+}
+
+func TestFoundCodeThatCannotBeSent(t *testing.T) {
+	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Code: ws.CloseAbnormal}}, 1)
+	for range 2 {
+		all[0].Send(ws.Text, nil)
+	}
+	p.settle()
+	p.send("WINDOW_UPDATE 1 increment=100000")
+	p.want("the default code is", `DATA 1 END_STREAM 0x880f03f0 "slow consumer"`)
+}
