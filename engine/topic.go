@@ -155,7 +155,11 @@ func (t *Topic) publish(p *ws.Prepared, except *stream, r *receipt) {
 	t.retained.add(&t.options, p)
 	for _, sh := range t.shares {
 		r.hold()
-		if !sh.core.box.publish(sh, p, except, r) {
+		left := except
+		if except != nil && except.core() != sh.core {
+			left = nil // its memberships are its own loop's to look at
+		}
+		if !sh.core.box.publish(sh, p, left, r) {
 			r.release() // not the last: PublishThen holds it too
 		}
 	}

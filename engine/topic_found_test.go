@@ -47,6 +47,28 @@ func TestFoundTopicQueueHasDefaults(t *testing.T) {
 	p.want("the socket is given up", `DATA 1 END_STREAM 0x880f03f0 "slow consumer"`)
 }
 
+// A loop must not look at another loop's socket, not even to see that it is no member.
+func TestFoundExceptOfAnotherLoop(t *testing.T) {
+	a, ofA := openQuiet(t, Limits{}, 1)
+	b, ofB := openQuiet(t, Limits{}, 1)
+	topic := NewTopic("", TopicOptions{})
+	join(t, topic, ofA[0], ofB[0])
+	a.settle()
+	b.settle()
+	topic.PublishExcept(prepared(t, "x"), ofA[0])
+	if s := a.core.box.posts[0].s; s != ofA[0].Lower() {
+		t.Errorf("its own loop is told to leave out %p", s)
+	}
+	if s := b.core.box.posts[0].s; s != nil {
+		t.Errorf("the other loop is given %p", s)
+	}
+	a.settle()
+	b.settle()
+	if s := topic.Stats(); s.Owed != 1 || s.Pending != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestFoundCodeThatCannotBeSent(t *testing.T) {
 	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Code: ws.CloseAbnormal}}, 1)
 	for range 2 {
