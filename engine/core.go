@@ -95,6 +95,14 @@ func (k *core) deliver() (more bool) {
 	return end < len(k.batch.posts)
 }
 
+// end is the end of the loop, when all sockets are closed. What was posted too late for a turn is
+// delivered all the same: others wait for what it settles.
+func (k *core) end() {
+	k.box.shut()
+	for k.deliver() {
+	}
+}
+
 func (k *core) deliverPost(p *post) {
 	s := p.s
 	octets := k.batch.arena[p.off : p.off+p.n : p.off+p.n]

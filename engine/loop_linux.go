@@ -81,9 +81,7 @@ func (l *loop) run() {
 	for l.stop == stopNot || l.open > 0 || len(l.core.leaving) > 0 {
 		l.turn()
 	}
-	for _, f := range l.core.box.shut() {
-		f()
-	}
+	l.core.end()
 	l.publish()
 }
 

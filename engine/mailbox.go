@@ -74,7 +74,7 @@ const (
 // only under this lock can that be told exactly, so that what Send accepts is sent.
 func (b *mailbox) message(s *stream, t ws.MessageType, p []byte) error {
 	b.mu.Lock()
-	if s.asked {
+	if s.asked || b.ended {
 		b.mu.Unlock()
 		return ws.ErrClosed
 	}
@@ -96,7 +96,7 @@ func (b *mailbox) full(n int) bool {
 // prepared posts a shared message. It fails as message does.
 func (b *mailbox) prepared(s *stream, p *ws.Prepared) error {
 	b.mu.Lock()
-	if s.asked {
+	if s.asked || b.ended {
 		b.mu.Unlock()
 		return ws.ErrClosed
 	}
@@ -132,14 +132,15 @@ func (b *mailbox) slow(s *stream) {
 	b.append(post{s: s, kind: postSlow})
 }
 
-func (b *mailbox) join(s *stream, sh *share, retained []*ws.Prepared) {
+// join and leave report false when the loop has ended.
+func (b *mailbox) join(s *stream, sh *share, retained []*ws.Prepared) bool {
 	b.mu.Lock()
-	b.append(post{s: s, kind: postJoin, topic: &topicPost{share: sh, retained: retained}})
+	return b.append(post{s: s, kind: postJoin, topic: &topicPost{share: sh, retained: retained}})
 }
 
-func (b *mailbox) leave(s *stream, sh *share) {
+func (b *mailbox) leave(s *stream, sh *share) bool {
 	b.mu.Lock()
-	b.append(post{s: s, kind: postLeave, topic: &topicPost{share: sh}})
+	return b.append(post{s: s, kind: postLeave, topic: &topicPost{share: sh}})
 }
 
 // publish posts a message to a share. It reports false when too many octets wait to be taken; the members'
@@ -159,14 +160,17 @@ func (b *mailbox) publish(sh *share, p *ws.Prepared, except *stream, r *receipt)
 	return true
 }
 
-// append finishes a post begun under the lock.
-func (b *mailbox) append(p post) {
-	if b.ended {
+// append finishes a post begun under the lock. It reports false when the loop has ended: all
+// sockets are closed then.
+func (b *mailbox) append(p post) bool {
+	ended := b.ended
+	if ended {
 		b.arena = nil
 	} else {
 		b.posts = append(b.posts, p)
 	}
 	b.unlockAndWake()
+	return !ended
 }
 
 // call asks the loop to run f before its next posts. It reports false when the loop has ended.
@@ -181,14 +185,11 @@ func (b *mailbox) call(f func()) bool {
 	return true
 }
 
-// shut ends the mailbox with its loop: posts, all to sockets that are closed, are dropped from now
-// on. It returns the calls that came too late for a turn.
-func (b *mailbox) shut() []func() {
+// shut ends the mailbox with its loop: nothing is posted from now on.
+func (b *mailbox) shut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ended = true
-	b.posts, b.arena = nil, nil
-	return b.calls
 }
 
 func (b *mailbox) unlockAndWake() {

@@ -181,18 +181,25 @@ func TestMailboxEnds(t *testing.T) {
 	late := 0
 	b.call(func() { late++ })
 	b.slow(s)
-	for _, f := range b.shut() {
+	b.shut()
+	last := b.take(batch{})
+	for _, f := range last.calls {
 		f()
 	}
-	if late != 1 {
-		t.Errorf("%d of 1 calls that came too late are returned", late)
+	if late != 1 || len(last.posts) != 1 {
+		t.Errorf("%d of 1 calls and %d of 1 posts that came too late can be taken", late, len(last.posts))
 	}
 	if b.call(func() { t.Error("called after the end") }) {
 		t.Error("a call is accepted after the end")
 	}
-	b.message(s, ws.Text, []byte("x"))
+	if err := b.message(s, ws.Text, []byte("x")); err != ws.ErrClosed {
+		t.Errorf("a message after the end: %v", err)
+	}
 	b.close(s, 1000, "x")
 	b.slow(s)
+	if b.join(s, nil, nil) || b.leave(s, nil) {
+		t.Error("a topic is told that posts are on their way")
+	}
 	if len(b.posts) != 0 || len(b.arena) != 0 {
 		t.Error("posts pile up after the end")
 	}

@@ -106,7 +106,10 @@ func (t *Topic) Join(c *ws.Conn) error {
 	defer t.mu.Unlock()
 	sh := t.shareOf(s.core())
 	sh.wanted++
-	s.core().box.join(s, sh, t.retained.list())
+	if !s.core().box.join(s, sh, t.retained.list()) {
+		t.forget(sh, 1)
+		return ws.ErrClosed
+	}
 	return nil
 }
 
@@ -122,7 +125,9 @@ func (t *Topic) Leave(c *ws.Conn) {
 	for _, sh := range t.shares {
 		if sh.core == s.core() {
 			sh.wanted++ // until the post is done
-			sh.core.box.leave(s, sh)
+			if !sh.core.box.leave(s, sh) {
+				t.forget(sh, 1)
+			}
 			return
 		}
 	}
@@ -181,6 +186,11 @@ func (t *Topic) shareOf(k *core) *share {
 func (t *Topic) unwant(sh *share, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.forget(sh, n)
+}
+
+// forget is unwant under mu.
+func (t *Topic) forget(sh *share, n int) {
 	if sh.wanted -= n; sh.wanted > 0 {
 		return
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -66,6 +67,33 @@ func TestFoundExceptOfAnotherLoop(t *testing.T) {
 	b.settle()
 	if s := topic.Stats(); s.Owed != 1 || s.Pending != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A publisher that waits for PublishThen must not wait for a loop that has ended, nor a topic keep its part of one.
+func TestFoundTopicOutlivesItsLoop(t *testing.T) {
+	p, all := openQuiet(t, Limits{}, 2)
+	topic := NewTopic("", TopicOptions{})
+	join(t, topic, all...)
+	p.settle()
+	done, closed := 0, p.conn.streams.find(1)
+	topic.PublishThen(prepared(t, "x"), func() { done++ })
+	p.conn.lose(net.ErrClosed)
+	p.core.sweep()
+	topic.Leave(all[0])
+	topic.PublishThen(prepared(t, "y"), func() { done++ })
+	sh := topic.shareOf(p.core) // a Join that finds the socket open just before it closes
+	sh.wanted++
+	p.core.box.join(closed, sh, nil)
+	p.core.end()
+	if done != 2 {
+		t.Errorf("%d of 2 publishers are told that they may go on", done)
+	}
+	if err := topic.Join(all[0]); err != ws.ErrClosed {
+		t.Errorf("a join after the end: %v", err)
+	}
+	if s := topic.Stats(); len(topic.shares) != 0 || s.Pending != 0 {
+		t.Errorf("%d shares are left, %+v", len(topic.shares), s)
 	}
 }
 
