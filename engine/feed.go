@@ -173,8 +173,7 @@ func (f *feed) forgo(from uint64, s *stream) {
 	for pos := max(from, l.first); pos < l.end(); pos++ {
 		e := l.at(pos)
 		if e.except == s {
-			e.except = nil
-			continue
+			continue // and it stays so: what is a batch now must be the same later
 		}
 		e.owed--
 		f.share.topic.drop(1, droppedEnded)

@@ -39,7 +39,7 @@ func (s *stream) newMembership() *membership {
 
 // join makes s a member, and queues what the topic retained for it.
 func (s *stream) join(sh *share, retained []*ws.Prepared) {
-	if s.ended() || s.kind != streamSocket || s.membership(sh) != nil {
+	if s.ended() || s.kind != streamSocket || s.conn.state >= connLeaving || s.membership(sh) != nil {
 		sh.topic.unwant(sh, 1)
 		return
 	}

@@ -19,7 +19,8 @@ type share struct {
 	batch  batchCache
 
 	members int
-	openAt  time.Duration // MaxRate: the next batch may begin
+	openTo  uint64        // what is before this position may be swept
+	openAt  time.Duration // MaxRate: when openTo may move again
 	waiting bool          // MaxRate: is on core.waiting
 }
 
@@ -90,26 +91,23 @@ func (sh *share) miss(n int) {
 	sh.topic.drop(n*sh.members, droppedMailbox)
 }
 
-// open lets the feeds begin a batch, now or when MaxRate allows.
+// open lets the feeds go on to the end of the log, now or when MaxRate allows. What it takes them several
+// batches to send counts as one: its members get it together.
 func (sh *share) open() {
 	if sh.waiting || len(sh.log.entries) == 0 {
 		return
 	}
-	if now := sh.core.now; sh.openAt > now {
-		sh.waiting = true
-		sh.core.waiting = append(sh.core.waiting, sh)
-		return
+	if interval := sh.topic.interval(); interval > 0 {
+		if sh.openAt > sh.core.now {
+			sh.waiting = true
+			sh.core.waiting = append(sh.core.waiting, sh)
+			return
+		}
+		sh.openAt = sh.core.now + interval
 	}
+	sh.openTo = sh.log.end()
 	for _, f := range sh.feeds {
 		f.wake()
-	}
-}
-
-// began is called when a feed begins a batch: with MaxRate, the others of this
-// turn still may, and then none until the interval is over.
-func (sh *share) began() {
-	if interval := sh.topic.interval(); interval > 0 && sh.openAt <= sh.core.now {
-		sh.openAt = sh.core.now + interval
 	}
 }
 

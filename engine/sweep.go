@@ -35,17 +35,16 @@ func (f *feed) begin() bool {
 		return true
 	}
 	sh := f.share
-	if f.pos == sh.log.end() || sh.openAt > sh.core.now {
+	limit := sh.openTo
+	if f.pos >= limit {
 		return false
 	}
-	limit := sh.log.end()
 	if len(f.late) > 0 {
-		limit = f.late[0].from
+		limit = min(limit, f.late[0].from)
 	}
 	b := sh.compose(f.pos, limit)
 	f.end = b.to
 	f.charge(b)
-	sh.began()
 	return true
 }
 
@@ -114,6 +113,9 @@ func (f *feed) finish() {
 // sweepSome gives the batch to members in runs that are known to be able to take it, and one by one to
 // the others. It reports false when the connection's window stands in the way.
 func (f *feed) sweepSome(g *gather, b *batchCache) bool {
+	if f.leastNow() < 0 {
+		f.rescan(0) // other feeds, or SETTINGS, have taken from the windows since the batch began
+	}
 	direct := 0
 	c := f.conn
 	n := len(b.frame)
@@ -267,7 +269,10 @@ func (f *feed) queueBatch(s *stream) {
 // settle. A bit per member says who must be looked at one by one, because something waits in
 // its queue or its window is small:
 //
-//	bit clear  =>  turn == turnNone and available() - conn.sweeping >= leastNow()
+//	bit clear  =>  turn == turnNone and before - conn.sweeping >= leastNow()
+//
+// where before is available() without what batches still being swept have been charged. While leastNow() is
+// not negative, a member whose bit is clear and who has not got the batch can take it.
 //
 // A million members are swept by reading four octets of each; reading and writing their streams
 // instead costs twice the rest of a delivery, all of it cache misses (BenchmarkFanout).
