@@ -23,19 +23,17 @@ func (c *conn) pull(g *gather) (more bool) {
 		return false
 	}
 	more = c.unblock()
+	open := true // the connection's window, for feeds
 	for visits := 0; !g.full(); visits++ {
 		if visits >= visitsTurn {
 			return true
 		}
-		slot, feed := c.ready.Front(), c.feeds.Front()
-		if slot == nil && feed == nil {
+		slot, sweep := c.ready.Front(), open && c.feeds.Len() > 0
+		if slot == nil && !sweep || slot != nil && !c.pullStream(g, streamOf(slot)) {
 			return more || len(c.control) > 0
 		}
-		if slot != nil && !c.pullStream(g, streamOf(slot)) {
-			return more || len(c.control) > 0
-		}
-		if feed != nil && (slot == nil || visits%streamsPerSlice == 0) && !c.pullFeed(g) {
-			return more || len(c.control) > 0
+		if sweep && (slot == nil || visits%streamsPerSlice == 0) {
+			open = c.pullFeed(g)
 		}
 	}
 	return true

@@ -92,6 +92,7 @@ func (c *conn) relieve() {
 			}
 		}
 	}
+	c.touch() // what is first now may be small enough for the window
 }
 
 // relieve applies the stream's policy as if its queue were full of what has not begun.
@@ -104,9 +105,6 @@ func (s *stream) relieve() {
 		return
 	}
 	for s.dropOldest() {
-	}
-	if s.queue.empty() && !s.end {
-		s.unschedule()
 	}
 }
 
@@ -129,21 +127,17 @@ func (s *stream) expireAge() {
 	if s.kind != streamSocket {
 		return
 	}
-	if l := s.ws.QueueLimits(); !s.stale(l) || !s.makeFresh(l, nil) {
-		return
-	}
-	if s.queue.empty() && !s.end {
-		s.unschedule()
+	if l := s.ws.QueueLimits(); s.stale(l) {
+		s.makeFresh(l, nil)
 	}
 }
 
 // noteAge has expireAges called when the oldest message of a blocked stream is too old.
 func (c *conn) noteAge(s *stream) {
-	first := s.queue.first()
-	if s.kind != streamSocket || first == nil || first.begun || first.kind != segmentMessage {
+	if s.kind != streamSocket {
 		return
 	}
-	if l := s.ws.QueueLimits(); l.MaxAge > 0 {
-		c.ageBy = min(c.ageBy, first.at+l.MaxAge+1)
+	if l, g := s.ws.QueueLimits(), s.queue.oldest(); l.MaxAge > 0 && g != nil {
+		c.ageBy = min(c.ageBy, g.at+l.MaxAge+1)
 	}
 }

@@ -68,10 +68,13 @@ func (s *stream) over(l *ws.QueueLimits) bool {
 	return int(queued&queuedOctets) >= l.MaxBytes || int(queued&^queuedSlow/queuedMessage) >= l.MaxMessages
 }
 
-// stale reports whether the oldest message has waited too long.
+// stale reports whether the oldest message that has not begun has waited too long.
 func (s *stream) stale(l *ws.QueueLimits) bool {
-	first := s.queue.first()
-	return l.MaxAge > 0 && first != nil && first.kind == segmentMessage && s.core().now-first.at > l.MaxAge
+	if l.MaxAge <= 0 {
+		return false
+	}
+	g := s.queue.oldest()
+	return g != nil && s.core().now-g.at > l.MaxAge
 }
 
 // dropOldest drops the oldest message that has not begun and reports whether there was one.
@@ -82,7 +85,22 @@ func (s *stream) dropOldest() bool {
 	}
 	s.note(ws.Drop{Messages: 1, Octets: int(g.size)})
 	s.dropSegment(g, droppedQueue)
+	s.shortened()
 	return true
+}
+
+// shortened gives the stream another turn when a message that waited is gone: what is first now may be small
+// enough for the window. Nothing left is no output.
+func (s *stream) shortened() {
+	first := s.queue.first()
+	if first == nil && !s.end {
+		s.unschedule()
+		return
+	}
+	if s.turn == turnBlocked && (first == nil || !first.begun) {
+		s.unlink()
+	}
+	s.schedule()
 }
 
 // conflate drops the message of the same key that waits.
@@ -100,6 +118,7 @@ func (s *stream) conflate(key string) {
 	}
 	s.unqueue(int(g.size))
 	s.freeSegment(g)
+	s.shortened()
 }
 
 // dropSegment ends a segment that is not sent.

@@ -121,6 +121,21 @@ func (q *queue) removeAfter(before *segment) {
 	g.next = nil
 }
 
+// oldest is the first message that has not begun, or nil. Only one that has, and a pong, can be before it.
+func (q *queue) oldest() *segment {
+	if q.last == nil {
+		return nil
+	}
+	for g := q.last.next; ; g = g.next {
+		if g.kind == segmentMessage && !g.begun {
+			return g
+		}
+		if g == q.last {
+			return nil
+		}
+	}
+}
+
 // pong is the pong that waits and has not begun, or nil. It can only be first or second.
 func (q *queue) pong() *segment {
 	first := q.first()

@@ -209,6 +209,7 @@ func (s *stream) schedule() {
 func (s *stream) unschedule() {
 	s.unlink()
 	s.rests()
+	s.conn.touch() // it may have been what kept the others from the rest of the connection's window
 }
 
 // unlink takes the stream off its ring.
@@ -305,15 +306,18 @@ func (s *stream) closeLocal(code ws.CloseCode, reason string) {
 }
 
 // closeSlow ends a socket whose peer does not keep up: what has not begun is discarded and only
-// the Close follows.
+// the Close follows, be it on its way already.
 func (s *stream) closeSlow(code ws.CloseCode) {
-	if s.state == stateClosed || s.ws.Closed() {
+	if s.state == stateClosed {
+		return
+	}
+	s.discard(true)
+	if s.ws.Closed() {
 		return
 	}
 	k := s.core()
 	k.stats.SocketsSlow++
 	s.queued.Or(queuedSlow)
-	s.discard(true)
 	s.fail(code, "slow consumer", ws.ErrSlow)
 }
 
@@ -341,7 +345,7 @@ func (s *stream) discard(finish bool) {
 	}
 	s.queue = kept
 	s.unlink()
-	if kept.empty() {
+	if kept.empty() && !s.end {
 		s.rests()
 	} else {
 		s.schedule()
