@@ -102,6 +102,7 @@ func (l *loop) turn() {
 	k.settle()
 	k.relieve()
 	k.tellDrops()
+	l.followLeaving()
 	k.sweep()
 	l.expire()
 	l.flushAll()
@@ -299,7 +300,11 @@ func (l *loop) expire() {
 		c.expire()
 		l.follow(c)
 	}
-	// What was lost in sweep or by a deadline goes now.
+}
+
+// followLeaving closes the sockets of connections that were lost without I/O, before sweep forgets of those
+// with few streams that they ever were.
+func (l *loop) followLeaving() {
 	for _, c := range l.core.leaving {
 		l.follow(c)
 	}

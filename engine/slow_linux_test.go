@@ -14,6 +14,23 @@ import (
 	"h2ws/ws"
 )
 
+// A connection given up for its memory is closed at once, though no deadline and no event comes after that.
+func TestPeerThatHoldsTooMuch(t *testing.T) {
+	r := serve(t, &engine.Server{Handler: echo, Loops: 1, Limits: engine.Limits{
+		MemorySize: 1000, WriteTimeout: -1, PrefaceTimeout: -1, PingInterval: -1, SettingsTimeout: -1, IdleTimeout: -1,
+	}})
+	client := r.dial()
+	client.open("/")
+	socket := r.sockets()[0]
+	for err := error(nil); !errors.Is(err, net.ErrClosed); {
+		if socket.Buffered() == 0 {
+			err = socket.Send(ws.Binary, make([]byte, 8<<10))
+		}
+	}
+	r.await(t, 1, 1)
+	until(t, "its descriptor is closed", func() bool { return r.Stats().Connections == 0 })
+}
+
 // heap is what is in use, without garbage.
 func heap() uint64 {
 	var m runtime.MemStats
