@@ -290,45 +290,68 @@ func (r *receipt) release() {
 
 // retained is what a topic remembers for new members, oldest news first.
 type retained struct {
-	messages []*ws.Prepared
-	byKey    map[string]*ws.Prepared
+	newest *ws.Prepared // RetainNewest
+	news   []retainedNews
+	byKey  map[string]uint64 // the number of the newest
+	number uint64
+}
+
+// retainedNews is a message of RetainPerKey. It was replaced unless byKey has its number.
+type retainedNews struct {
+	p      *ws.Prepared
+	number uint64
 }
 
 func (r *retained) add(o *TopicOptions, p *ws.Prepared) {
 	switch o.Retain {
 	case RetainNewest:
-		r.messages = []*ws.Prepared{p}
+		r.newest = p
 	case RetainPerKey:
 		r.addKey(o.RetainKeys, p)
 	}
 }
 
-// addKey replaces the message of p's key. The list is built anew for whoever was given
-// the old one; r.messages may hold replaced messages, which list leaves out, up to as many as there are keys.
+// addKey replaces the message of p's key. Replaced ones stay in the list until they are as many as the others.
 func (r *retained) addKey(keys int, p *ws.Prepared) {
 	if r.byKey == nil {
-		r.byKey = make(map[string]*ws.Prepared)
+		r.byKey = make(map[string]uint64)
 	}
-	r.byKey[p.Key()] = p
-	r.messages = append(r.messages, p)
-	if len(r.messages) > 2*len(r.byKey) || len(r.byKey) > keys {
-		r.messages = r.list()
-		for len(r.messages) > keys {
-			delete(r.byKey, r.messages[0].Key())
-			r.messages = r.messages[1:]
+	r.number++
+	r.byKey[p.Key()] = r.number
+	r.news = append(r.news, retainedNews{p, r.number})
+	if len(r.news) > 2*len(r.byKey) || len(r.byKey) > keys {
+		r.compact(keys)
+	}
+}
+
+// compact takes out what was replaced and, of more keys than keys, those longest without news.
+func (r *retained) compact(keys int) {
+	kept := r.news[:0]
+	for _, n := range r.news {
+		if r.byKey[n.p.Key()] == n.number {
+			kept = append(kept, n)
 		}
 	}
+	clear(r.news[len(kept):])
+	for ; len(kept) > keys; kept = kept[1:] {
+		delete(r.byKey, kept[0].p.Key())
+		kept[0] = retainedNews{}
+	}
+	r.news = kept
 }
 
 // list is what a new member gets. It is the caller's.
 func (r *retained) list() []*ws.Prepared {
-	if r.byKey == nil {
-		return r.messages // replaced as a whole, never changed
+	if r.newest != nil {
+		return []*ws.Prepared{r.newest}
+	}
+	if len(r.byKey) == 0 {
+		return nil
 	}
 	list := make([]*ws.Prepared, 0, len(r.byKey))
-	for _, p := range r.messages {
-		if r.byKey[p.Key()] == p {
-			list = append(list, p)
+	for _, n := range r.news {
+		if r.byKey[n.p.Key()] == n.number {
+			list = append(list, n.p)
 		}
 	}
 	return list
