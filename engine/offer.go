@@ -163,7 +163,9 @@ func (s *stream) note(d ws.Drop) {
 // tellDrops calls OnDrop for every socket that lost something in this turn.
 func (k *core) tellDrops() {
 	for s, d := range k.drops {
+		held := s.ws.Held()
 		s.ws.Dropped(&k.receiver, d)
+		s.conn.assembly += s.ws.Held() - held // OnDrop may have panicked
 	}
 	clear(k.drops)
 }

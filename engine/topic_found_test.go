@@ -97,6 +97,29 @@ func TestFoundTopicOutlivesItsLoop(t *testing.T) {
 	}
 }
 
+type panickingDropper struct{ ws.Funcs }
+
+func (panickingDropper) OnDrop(*ws.Conn, ws.Drop) { panic("no more") }
+
+func TestFoundPanicInOnDrop(t *testing.T) {
+	var all []*ws.Conn
+	p := openTestPeer(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Policy: ws.DropOldest}}, panickingDropper{quiet(&all)})
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
+	p.want("no window", "SETTINGS ACK")
+	p.open(1)
+	p.data(1, 0, message(ws.OpText, "cut")[:8])
+	if p.conn.assembly == 0 {
+		t.Fatal("nothing is held of the message that is cut")
+	}
+	for range 2 {
+		all[0].Send(ws.Text, nil)
+	}
+	p.settle()
+	if p.core.stats.Panics != 1 || p.conn.assembly != 0 {
+		t.Errorf("%d panics; %d octets count as held", p.core.stats.Panics, p.conn.assembly)
+	}
+}
+
 func TestFoundCodeThatCannotBeSent(t *testing.T) {
 	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Code: ws.CloseAbnormal}}, 1)
 	for range 2 {
