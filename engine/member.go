@@ -37,7 +37,8 @@ func (s *stream) newMembership() *membership {
 	return &(*s.more)[len(*s.more)-1]
 }
 
-// join makes s a member, and queues what the topic retained for it.
+// join makes s a member, and queues what the topic retained for it: all of it, as a socket that is slow before its
+// first message would be no use. RetainKeys bounds it.
 func (s *stream) join(sh *share, retained []*ws.Prepared) {
 	if s.ended() || s.kind != streamSocket || s.conn.state >= connLeaving || s.membership(sh) != nil {
 		sh.topic.unwant(sh, 1)
@@ -48,7 +49,7 @@ func (s *stream) join(sh *share, retained []*ws.Prepared) {
 	sh.topic.members.Add(1)
 	for _, p := range retained {
 		sh.topic.owed.Add(1)
-		s.offer(p, sh.topic)
+		s.pushPublished(p, sh.topic)
 	}
 }
 

@@ -18,7 +18,12 @@ func (s *stream) offer(p *ws.Prepared, t *Topic) {
 		t.drop(1, droppedQueue)
 		return
 	}
-	s.queued.Add(uint64(n) + queuedMessage)
+	s.pushPublished(p, t)
+}
+
+// pushPublished queues a published message, whatever waits already.
+func (s *stream) pushPublished(p *ws.Prepared, t *Topic) {
+	s.queued.Add(uint64(len(p.Frame())) + queuedMessage)
 	s.push(p.Frame(), bytesShared, p).topic = t
 }
 

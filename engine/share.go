@@ -79,7 +79,7 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 	l.atEnd = 0
 	sh.core.hold(p)
 	sh.core.logs[sh] = struct{}{}
-	for l.octets > sh.topic.options.LogSize || len(l.entries) > sh.topic.options.LogMessages {
+	for len(l.entries) > 1 && (l.octets > sh.topic.options.LogSize || len(l.entries) > sh.topic.options.LogMessages) {
 		sh.dropFirst()
 	}
 	sh.open()

@@ -44,7 +44,7 @@ type Topic struct {
 type TopicOptions struct {
 	// LogSize and LogMessages bound what a loop keeps for connections that have not yet taken
 	// it, in octets (each message once) and messages. What falls off the log is lost to the
-	// members it was not sent to. Defaults 4 MiB and 4096.
+	// members it was not sent to. The newest message is kept, however large. Defaults 4 MiB and 4096.
 	LogSize     int
 	LogMessages int
 
