@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"h2ws/flow"
+	"h2ws/ws"
+)
+
+// check compares what the engine keeps with the model, and with itself as it can be counted.
+func (f *fan) check(when string) {
+	truth := f.base
+	counted := make(map[*ws.Prepared]bool)
+	hold := func(p *ws.Prepared) {
+		if !counted[p] {
+			counted[p] = true
+			truth += int64(len(p.Frame()))
+		}
+	}
+	for _, t := range f.topics {
+		t.check(when, hold)
+	}
+	for _, k := range f.sockets {
+		truth += k.check(when, hold)
+	}
+	for _, c := range f.clients {
+		truth += int64(len(c.conn.wire.rest))
+		if c.conn.state < connLeaving {
+			c.checkWindows(when)
+		}
+	}
+	for _, k := range f.cores {
+		k.check(when)
+	}
+	if got := held.Load(); got != truth {
+		f.failf("%s: %d octets are held, counted %d", when, got-f.base, truth-f.base)
+	}
+}
+
+// check: every message owed is delivered, dropped, conflated or somewhere.
+func (t *fanTopic) check(when string, hold func(*ws.Prepared)) {
+	f, s := t.f, t.t.Stats()
+	members, pending := 0, uint64(0)
+	receipts := make(map[*receipt]bool)
+	for _, sh := range t.t.shares {
+		pending += f.checkShare(when, sh, hold)
+		members += sh.members
+		for _, e := range sh.log.entries {
+			if e.receipt != nil {
+				receipts[e.receipt] = true
+			}
+		}
+	}
+	for _, k := range f.sockets {
+		k.eachSegment(func(g *segment) {
+			if g.topic == t.t {
+				pending++
+			}
+		})
+	}
+	for _, k := range f.cores {
+		for _, p := range append(append([]post(nil), k.core.box.posts...), k.core.batch.posts[k.core.next:]...) {
+			if p.kind == postPublish && p.topic.share.topic == t.t && p.topic.receipt != nil {
+				receipts[p.topic.receipt] = true
+			}
+		}
+	}
+	if members != s.Members || t.published != s.Published {
+		f.failf("%s: topic %d: %d members and %d published, %+v", when, t.n, members, t.published, s)
+	}
+	if t.owed != s.Owed || t.delivered != s.Delivered || t.octets != s.Octets || pending != s.Pending {
+		f.failf("%s: topic %d: owed %d, delivered %d (%d octets), pending %d: %+v", when, t.n, t.owed, t.delivered, t.octets, pending, s)
+	}
+	open := 0
+	for i, r := range t.receipts {
+		if r.done > 1 {
+			f.failf("%s: topic %d: the %d. receipt is done %d times", when, t.n, i, r.done)
+		}
+		if r.called && r.done == 0 {
+			open++
+		}
+	}
+	if open != len(receipts) {
+		f.failf("%s: topic %d: %d receipts are not done, %d are held", when, t.n, open, len(receipts))
+	}
+}
+
+// checkShare returns how many messages its log owes to members.
+func (f *fan) checkShare(when string, sh *share, hold func(*ws.Prepared)) (pending uint64) {
+	l := &sh.log
+	octets, members, atEnd := 0, 0, 0
+	feeds, owed := make([]int, len(l.entries)), make([]int, len(l.entries))
+	for i, fd := range sh.feeds {
+		if fd.index != i || fd.share != sh || fd.conn.feedBy[sh] != fd {
+			f.failf("%s: a feed is not where it says", when)
+		}
+		members += len(fd.members) + len(fd.late)
+		switch {
+		case fd.pos == l.end():
+			atEnd++
+		case fd.pos >= l.first:
+			feeds[fd.pos-l.first]++
+		default:
+			f.seen.offLog++
+		}
+		f.checkFeed(when, fd, owed)
+	}
+	for i, e := range l.entries {
+		octets += len(e.p.Frame())
+		hold(e.p)
+		if e.feeds != feeds[i] || e.owed != owed[i] {
+			f.failf("%s: log entry %d is owed to %d, counted %d; of %d feeds, counted %d", when, i, e.owed, owed[i], e.feeds, feeds[i])
+		}
+		pending += uint64(e.owed)
+	}
+	if octets != l.octets || atEnd != l.atEnd || members != sh.members {
+		f.failf("%s: log of %d octets, counted %d; %d feeds at its end, counted %d; %d members, counted %d",
+			when, l.octets, octets, l.atEnd, atEnd, sh.members, members)
+	}
+	if o := &sh.topic.options; octets > o.LogSize && len(l.entries) > 1 || len(l.entries) > o.LogMessages {
+		f.failf("%s: log of %d octets, %d messages", when, octets, len(l.entries))
+	}
+	if _, listed := sh.core.logs[sh]; listed != (len(l.entries) > 0) {
+		f.failf("%s: a log of %d messages is listed: %t", when, len(l.entries), listed)
+	}
+	if len(l.entries) > 0 && feeds[0] == 0 && len(sh.feeds) > 0 && atEnd == len(sh.feeds) {
+		f.failf("%s: %d messages are kept for nobody", when, len(l.entries))
+	}
+	return pending
+}
+
+// checkFeed adds to owed, by log entry, what the members have still to get.
+func (f *fan) checkFeed(when string, fd *feed, owed []int) {
+	l := &fd.share.log
+	if fd.next > len(fd.members) || fd.end < fd.pos || fd.end > l.end() || len(fd.ids) != len(fd.members) || len(fd.windows.bits)*64 < len(fd.members) {
+		f.failf("%s: feed at %d..%d of %d..%d, %d of %d members", when, fd.pos, fd.end, l.first, l.end(), fd.next, len(fd.members))
+	}
+	owe := func(s *stream, from uint64) {
+		for pos := max(from, l.first); pos < l.end(); pos++ {
+			if l.at(pos).except != s {
+				owed[pos-l.first]++
+			}
+		}
+	}
+	for i, s := range fd.members {
+		m := s.membership(fd.share)
+		if m == nil || m.feed != fd || int(m.index) != i || fd.ids[i] != s.id {
+			f.failf("%s: stream %d is not the %d. member", when, s.id, i)
+		}
+		from := fd.pos
+		if i < fd.next {
+			from = fd.end
+		}
+		owe(s, from)
+		if !fd.windows.waits(i) && (s.turn != turnNone || whole(s)-s.conn.sweeping < fd.leastNow()) {
+			f.failf("%s: stream %d is not said to wait: turn %d, window %d, of which %d are being swept; least %d",
+				when, s.id, s.turn, whole(s), s.conn.sweeping, fd.leastNow())
+		}
+	}
+	from := fd.pos
+	for _, late := range fd.late {
+		if m := late.s.membership(fd.share); m == nil || m.feed != fd || m.index != memberLate || late.from <= fd.pos || late.from < from {
+			f.failf("%s: stream %d is late, from %d on", when, late.s.id, late.from)
+		}
+		from = late.from
+		owe(late.s, late.from)
+		f.seen.late++
+	}
+}
+
+// eachMembership calls g for the places of s in topics.
+func (s *stream) eachMembership(g func(*membership)) {
+	if s.member.feed != nil {
+		g(&s.member)
+	}
+	if s.more != nil {
+		for i := range *s.more {
+			g(&(*s.more)[i])
+		}
+	}
+}
+
+// window is available without settling anything.
+func window(s *stream) int64 {
+	n := s.sendWindow.Available(s.conn.peerInitial)
+	s.eachMembership(func(m *membership) { n -= int64(m.charged()) })
+	return n
+}
+
+// whole is the window as it was before the batches that are being swept.
+func whole(s *stream) int64 {
+	n := window(s)
+	s.eachMembership(func(m *membership) {
+		if m.index != memberLate && int(m.index) < m.feed.next {
+			n += int64(m.feed.windows.size)
+		}
+	})
+	return n
+}
+
+// checkWindows: the server knows of each window what the client does.
+func (c *fanClient) checkWindows(when string) {
+	if got := c.conn.sendWindow.Available(flow.InitialSize); got != c.window {
+		c.failf("%s: the connection's window is %d, the client has %d", when, got, c.window)
+	}
+	for _, s := range c.conn.streams.streams {
+		if s == nil {
+			continue
+		}
+		st := c.find(s.id)
+		want := c.initial + st.granted - st.sent
+		if got := window(s); got != want {
+			c.failf("%s: stream %d: its window is %d, the client has %d", when, s.id, got, want)
+		}
+		if c.f.r.IntN(8) == 0 {
+			if got := s.available(); got != want {
+				c.failf("%s: stream %d: settled, its window is %d, the client has %d", when, s.id, got, want)
+			}
+		}
+	}
+	sweeping := int64(0)
+	for _, fd := range c.conn.feedBy {
+		sweeping += int64(fd.windows.size)
+	}
+	if sweeping != c.conn.sweeping {
+		c.failf("%s: %d octets are being swept, counted %d", when, c.conn.sweeping, sweeping)
+	}
+}
+
+func (k *fanSocket) eachSegment(f func(*segment)) {
+	if k.stream == nil || k.stream.queue.empty() {
+		return
+	}
+	for g := k.stream.queue.first(); ; g = g.next {
+		f(g)
+		if g == k.stream.queue.last {
+			return
+		}
+	}
+}
+
+// check compares memberships and the queue, and returns how many octets of its own it holds.
+func (k *fanSocket) check(when string, hold func(*ws.Prepared)) (own int64) {
+	if k.stream == nil {
+		return 0
+	}
+	f, s := k.f, k.stream
+	for _, t := range f.topics {
+		member := false
+		for _, sh := range t.t.shares {
+			member = member || sh.core == s.core() && s.membership(sh) != nil
+		}
+		if member != k.isMember(t) {
+			f.failf("%s: %s is member of topic %d: %t", when, k, t.n, member)
+		}
+	}
+	if output := !s.queue.empty() || s.end; output != (s.turn != turnNone) || output != s.slot.Linked() {
+		f.failf("%s: %s has output: %t, turn %d", when, k, output, s.turn)
+	}
+	if first := s.queue.first(); s.turn == turnBlocked && s.conn.unblocked == 0 && (first == nil || window(s) >= int64(first.least())) {
+		f.failf("%s: %s is blocked with a window of %d", when, k, window(s))
+	}
+	k.eachSegment(func(g *segment) {
+		if g.prepared != nil {
+			hold(g.prepared)
+		} else if g.kind == segmentMessage && g.owner == bytesOwned {
+			own += int64(g.size)
+		}
+	})
+	return own
+}
+
+// check: shares exist for as long as there are members or posts about them.
+func (k *fanCore) check(when string) {
+	wanted := make(map[*share]int)
+	for _, p := range append(append([]post(nil), k.core.box.posts...), k.core.batch.posts[k.core.next:]...) {
+		if p.kind == postJoin || p.kind == postLeave {
+			wanted[p.topic.share]++
+		}
+	}
+	for _, t := range k.f.topics {
+		for _, sh := range t.t.shares {
+			if sh.core == k.core && sh.wanted != sh.members+wanted[sh] {
+				k.f.failf("%s: a share is wanted %d times, has %d members and %d posts", when, sh.wanted, sh.members, wanted[sh])
+			}
+		}
+	}
+	for sh := range k.core.logs {
+		if sh.core != k.core || len(sh.log.entries) == 0 {
+			k.f.failf("%s: an empty log is listed", when)
+		}
+	}
+}
+
+// checkIdle: no output is left where nothing stands in its way.
+func (c *fanClient) checkIdle() {
+	conn := c.conn
+	if conn.dirty || conn.state != connOpen || len(conn.wire.rest) > 0 || c.room == 0 {
+		return
+	}
+	if slot := conn.ready.Front(); slot != nil {
+		if first := streamOf(slot).queue.first(); first == nil || c.window >= int64(first.least()) {
+			c.failf("stream %d waits for nothing: the connection's window is %d", streamOf(slot).id, c.window)
+		}
+		return // behind it others wait
+	}
+	for sh, fd := range conn.feedBy {
+		if max(fd.pos, sh.log.first) == sh.log.end() {
+			continue
+		}
+		if fd.slot.Linked() && c.window < dribbleMin {
+			continue
+		}
+		if !fd.slot.Linked() && sh.waiting && sh.openAt > c.core.core.now {
+			c.f.seen.held++
+			continue
+		}
+		c.failf("a feed at %d of %d waits for nothing: linked %t, share waits %t, %d members, the connection's window is %d",
+			fd.pos, sh.log.end(), fd.slot.Linked(), sh.waiting, len(fd.members), c.window)
+	}
+}
+
+// checkDelivered: with every window open nothing is pending, and where nothing was lost nothing is missing.
+func (f *fan) checkDelivered() {
+	for _, t := range f.topics {
+		s := t.t.Stats()
+		f.seen.delivered += s.Delivered
+		f.seen.dropped += s.Dropped
+		f.seen.conflated += s.Conflated
+		if s.Pending != 0 || f.gentle && s.Dropped != 0 || f.gentle && !t.o.Conflate && s.Conflated != 0 {
+			f.failf("topic %d: %+v", t.n, s)
+		}
+		for _, k := range f.sockets {
+			if f.gentle && k.isMember(t) {
+				k.checkNewest(t, s.Conflated > 0)
+			}
+		}
+	}
+	for _, k := range f.sockets {
+		st := k.client.find(k.id)
+		if st.maySend() && !st.gotClose && k.closed == 0 && k.client.conn.state == connOpen && st.ping != st.pong {
+			f.failf("%s: ping %q, pong %q", k, st.ping, st.pong)
+		}
+		if f.gentle && k.directGot != len(k.direct) {
+			f.failf("%s: %d of %d direct messages", k, k.directGot, len(k.direct))
+		}
+	}
+}
+
+// checkNewest: nothing of a topic was dropped, so a member has got the newest message of every key, and all
+// without one.
+func (k *fanSocket) checkNewest(t *fanTopic, conflated bool) {
+	expect, got := k.expect[t.n], k.got[t.n]
+	if !conflated && (got != len(expect) || k.lost[t.n] > 0) {
+		k.f.failf("%s: topic %d: %d of %d messages, %d lost", k, t.n, got, len(expect), k.lost[t.n])
+	}
+	newer := make(map[string]bool)
+	for _, m := range expect[got:] {
+		newer[m.p.Key()] = true
+		if m.p.Key() == "" {
+			k.f.failf("%s: topic %d: message %d, without a key, is missing", k, t.n, m.n)
+		}
+	}
+	if len(newer) > 0 {
+		k.f.failf("%s: topic %d: the newest messages of %d keys are missing: %v (got %d of %d)", k, t.n, len(newer), newer, got, len(expect))
+	}
+}
+
+// checkGone: nothing is left of anything.
+func (f *fan) checkGone() {
+	for _, t := range f.topics {
+		s := t.t.Stats()
+		if s.Members != 0 || s.Pending != 0 || t.t.shares != nil {
+			f.failf("topic %d: %d shares, %+v", t.n, len(t.t.shares), s)
+		}
+		for i, r := range t.receipts {
+			if r.done != 1 {
+				f.failf("topic %d: the %d. receipt is done %d times", t.n, i, r.done)
+			}
+		}
+	}
+	for _, k := range f.cores {
+		c := k.core
+		if len(c.logs)+len(c.waiting)+len(c.drops)+len(c.conns)+c.borrowed > 0 {
+			f.failf("core %d: left are %d logs, %d waiting, %d drops, %d connections, %d borrowed",
+				k.n, len(c.logs), len(c.waiting), len(c.drops), len(c.conns), c.borrowed)
+		}
+	}
+	if n := held.Load(); n != f.base {
+		f.failf("%d octets are held for nobody", n-f.base)
+	}
+}
