@@ -193,7 +193,7 @@ func (c *simClient) recvWSFrame(cs *simStream) bool {
 	}
 	p := cs.in[n : n+int(h.Length)]
 	cs.in = cs.in[n+int(h.Length):]
-	if cs.gotClose || h.Masked || !h.Fin() || h.RSV() != 0 {
+	if cs.gotClose && h.Opcode() != ws.OpPong || h.Masked || !h.Fin() || h.RSV() != 0 {
 		c.failf("stream %d: frame %+v, after Close: %t", cs.id, h, cs.gotClose)
 	}
 	switch h.Opcode() {

@@ -35,7 +35,7 @@ type stream struct {
 	turn    turn
 	end     bool // END_STREAM follows the queue
 	closing bool // the time for the peer to end its side runs: see conn.closing
-	shut    bool // a Close frame was queued: nothing may follow
+	shut    bool // a Close frame was queued: no message may follow
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
 	asked   bool // a Close was posted; guarded by the mailbox's lock
 }
@@ -225,10 +225,11 @@ func (s *stream) unlink() {
 
 // WriteControl implements ws.Lower: a pong goes ahead of what has not begun and replaces an
 // unsent one (RFC 6455 §5.5.3: only the most recent ping need be answered), so that
-// pings cost one segment however many come. A Close that still waits is overtaken too; one
-// that has begun is the last frame that peers expect.
+// pings cost one segment however many come. Our own Close does not excuse us: "an endpoint MUST send a Pong frame
+// in response, unless it already received a Close frame" (§5.5.2), and what must not follow ours are
+// data frames (§5.5.1). Only the end of the stream does.
 func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
-	if s.end || s.state == stateClosed || s.shut && (s.queue.empty() || s.queue.last.begun) {
+	if s.end || s.state == stateClosed {
 		return
 	}
 	g := s.queue.pong()

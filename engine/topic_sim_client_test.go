@@ -275,7 +275,7 @@ func (c *fanClient) recvWSFrame(st *fanStream) bool {
 	}
 	p := st.in[n : n+int(h.Length)]
 	st.in = st.in[n+int(h.Length):]
-	if st.gotClose || h.Masked || !h.Fin() || h.RSV() != 0 {
+	if st.gotClose && h.Opcode() != ws.OpPong || h.Masked || !h.Fin() || h.RSV() != 0 {
 		c.failf("stream %d: frame %+v, after Close: %t", st.id, h, st.gotClose)
 	}
 	switch h.Opcode() {

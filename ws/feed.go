@@ -69,7 +69,8 @@ func (c *Conn) recvControl(r *Receiver, op Opcode, payload []byte) {
 	case OpPing:
 		// RFC 6455 §5.5.2: "Upon receipt of a Ping frame, an endpoint MUST
 		// send a Pong frame in response, unless it already received a Close
-		// frame." Our own Close frame does not excuse us.
+		// frame." Our own Close frame does not excuse us: §5.5.1 has no data
+		// frames follow it, and a Pong is none.
 		c.lower.WriteControl(OpPong, payload)
 	case OpPong:
 		// "A response to an unsolicited Pong frame is not expected." (§5.5.3)

@@ -22,7 +22,8 @@ type Lower interface {
 	// payload is borrowed: valid until the call returns.
 
 	// WriteControl sends a Pong ahead of queued messages, at the latest after
-	// the one being written. It may replace one that is not written yet:
+	// the one being written, and behind our Close frame if that is written
+	// already and was not the end. It may replace one that is not written yet:
 	// RFC 6455 §5.5.3, "the endpoint MAY elect to send a Pong frame for only
 	// the most recently processed Ping frame".
 	WriteControl(op Opcode, payload []byte)
