@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// child is a server started by this process, "wsbench serve", and ended by it.
+// child is a server started by this process, such as "wsbench serve", and ended by it.
 type child struct {
 	cmd  *exec.Cmd
 	addr string
@@ -36,7 +36,12 @@ func startServer(ctx context.Context, o *options, stderr io.Writer) (*child, err
 	if o.profile != "" {
 		args = append(args, "-cpuprofile", o.profile+".server")
 	}
-	c := &child{cmd: exec.Command(exe, args...)}
+	return startChild(ctx, exec.Command(exe, args...), stderr)
+}
+
+// startChild starts a server that tells where it listens as "wsbench serve" does, and waits until it has.
+func startChild(ctx context.Context, cmd *exec.Cmd, stderr io.Writer) (*child, error) {
+	c := &child{cmd: cmd}
 	c.cmd.Stderr = stderr
 	c.cmd.SysProcAttr = childAttributes()
 	out, err := c.cmd.StdoutPipe()

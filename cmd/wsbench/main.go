@@ -67,8 +67,11 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if len(args) == 0 || len(args[0]) > 0 && args[0][0] == '-' {
 		return demonstration.run(ctx, args, stdout, stderr)
 	}
-	if args[0] == "serve" {
+	switch args[0] {
+	case "serve":
 		return serve(ctx, args[1:], stdout, stderr)
+	case "compare":
+		return compare(ctx, args[1:], stdout, stderr)
 	}
 	for _, s := range scenarios {
 		if s.name == args[0] {

@@ -3,11 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 
 	"h2ws/bench"
 )
@@ -33,6 +31,7 @@ Wsbench measures WebSockets over HTTP/2 (RFC 8441).
   wsbench fanout [flags] [ADDR]    one message to every WebSocket
   wsbench idle [flags] [ADDR]      memory of open WebSockets
   wsbench open [flags] [ADDR]      opening and closing storms
+  wsbench compare [flags]          what other servers cost beside ours
   wsbench serve [flags]            the server that the others start
 
 "wsbench COMMAND -h" tells the flags of a command; those below are the demonstration's. The
@@ -137,7 +136,7 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 	if len(report.Results) == 0 {
 		return err
 	}
-	return cmp.Or(o.write(report, stdout, stderr), err)
+	return cmp.Or(writeResults(report, o.json, stdout, stderr), err)
 }
 
 // findServer finds the process to measure. Without one there still are rates and latencies.
@@ -186,25 +185,4 @@ func (s *scenario) measure(ctx context.Context, o *options, stderr io.Writer) (*
 		}
 	}
 	return report, nil
-}
-
-// write prints the table and writes the JSON. Only one of them goes to the standard output.
-func (o *options) write(report *bench.Report, stdout, stderr io.Writer) error {
-	table := stdout
-	if o.json == "-" {
-		table = stderr
-	}
-	if err := report.WriteTable(table); err != nil || o.json == "" {
-		return err
-	}
-	b, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
-	}
-	b = append(b, '\n')
-	if o.json == "-" {
-		_, err = stdout.Write(b)
-		return err
-	}
-	return os.WriteFile(o.json, b, 0o666)
 }

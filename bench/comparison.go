@@ -1,0 +1,157 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+)
+
+// Comparison is what several servers cost that were given the same work on one machine, in one run.
+type Comparison struct {
+	Started time.Time
+	Size    int    // of messages, in octets
+	Cells   []Cell // of each shape the first is what the others are compared with
+}
+
+// Cell is one server in one shape: so many sockets on so many connections.
+type Cell struct {
+	Server    string
+	HTTP1     bool // it speaks HTTP/1.1, not HTTP/2
+	Conns     int
+	Sockets   int
+	Connected Result   // see Client.Connected
+	Results   []Result // of the scenarios that ended well
+	Failure   error    // why there are no more; nil: all ended well
+}
+
+// metric is a figure of which less is better, taken from the result of a scenario.
+type metric struct {
+	name     string
+	title    string
+	text     func(float64) string
+	scenario string
+	of       func(*Cell, Result) float64
+}
+
+var metrics = []metric{
+	{"open_cpu_ns", "open", nanosecondsText, "open", func(c *Cell, r Result) float64 {
+		return perOp(c.Connected.ServerCPU+r.ServerCPU, r.Count)
+	}},
+	{"idle_bytes", "idle", bytesText, "idle", func(_ *Cell, r Result) float64 { return r.BytesPerSocket() }},
+	{"echo_cpu_ns", "echo", nanosecondsText, "echo", cpuPerOp},
+	{"delivery_cpu_ns", "fan-out", nanosecondsText, "fanout", cpuPerOp},
+	{"last_socket_ns", "last socket", nanosecondsText, "fanout", medianLatency},
+}
+
+func cpuPerOp(_ *Cell, r Result) float64 { return perOp(r.ServerCPU, r.Count) }
+
+func medianLatency(_ *Cell, r Result) float64 {
+	if r.Latency == nil {
+		return math.NaN()
+	}
+	return float64(r.Latency.P50)
+}
+
+// value is NaN if it was not measured.
+func (m metric) value(c *Cell) float64 {
+	for _, r := range c.Results {
+		if r.Name == m.scenario {
+			return m.of(c, r)
+		}
+	}
+	return math.NaN()
+}
+
+// ratio is how many times base's figure c's is, or 0 where one of them is missing.
+func (m metric) ratio(c, base *Cell) float64 {
+	if r := m.value(c) / m.value(base); r > 0 && !math.IsInf(r, 0) {
+		return r
+	}
+	return 0
+}
+
+// base returns the cell that one is compared with.
+func (c *Comparison) base(cell *Cell) *Cell {
+	for i := range c.Cells {
+		if b := &c.Cells[i]; b.sameShape(cell) {
+			return b
+		}
+	}
+	return cell
+}
+
+func (c *Cell) sameShape(d *Cell) bool { return c.Conns == d.Conns && c.Sockets == d.Sockets }
+
+// Shape says how many sockets are on how many connections.
+func (c *Cell) Shape() string {
+	return fmt.Sprintf("%s x %s", plural(c.Conns, "connection"), Thousands(c.Sockets/c.Conns))
+}
+
+// Failures is how many cells lack figures.
+func (c *Comparison) Failures() (n int) {
+	for i := range c.Cells {
+		if c.Cells[i].Failure != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// MarshalJSON gives each figure with its ratio to the base's.
+func (c *Comparison) MarshalJSON() ([]byte, error) {
+	out := comparisonJSON{
+		Started: c.Started, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+		Size: c.Size, Cells: []cellJSON{},
+	}
+	for i := range c.Cells {
+		cell := &c.Cells[i]
+		out.Cells = append(out.Cells, cell.json(c.base(cell)))
+	}
+	return json.Marshal(out)
+}
+
+func (c *Cell) json(base *Cell) cellJSON {
+	out := cellJSON{
+		Server: c.Server, Protocol: "HTTP/2", Conns: c.Conns, Sockets: c.Sockets,
+		Figures: map[string]figureJSON{}, Connected: c.Connected, Results: c.Results,
+	}
+	if c.HTTP1 {
+		out.Protocol = "HTTP/1.1"
+	}
+	if c.Failure != nil {
+		out.Failure = c.Failure.Error()
+	}
+	for _, m := range metrics {
+		if figure := m.value(c); !math.IsNaN(figure) {
+			out.Figures[m.name] = figureJSON{figure, m.ratio(c, base)}
+		}
+	}
+	return out
+}
+
+type comparisonJSON struct {
+	Started time.Time  `json:"started"`
+	Go      string     `json:"go"`
+	System  string     `json:"system"`
+	CPUs    int        `json:"cpus"`
+	Size    int        `json:"size_bytes"`
+	Cells   []cellJSON `json:"cells"`
+}
+
+type cellJSON struct {
+	Server    string                `json:"server"`
+	Protocol  string                `json:"protocol"`
+	Conns     int                   `json:"conns"`
+	Sockets   int                   `json:"sockets"`
+	Failure   string                `json:"failure,omitempty"`
+	Figures   map[string]figureJSON `json:"figures"`
+	Connected Result                `json:"connected"`
+	Results   []Result              `json:"results"`
+}
+
+type figureJSON struct {
+	Value float64 `json:"value"`
+	Ratio float64 `json:"ratio,omitempty"` // to the first server of the shape
+}
