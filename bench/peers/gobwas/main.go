@@ -36,13 +36,19 @@ func publish(payload []byte) {
 	sockets.Each(func(s *socket) { s.Write(frame) }) // if it fails, so does its reader
 }
 
-func serve(nc net.Conn) {
-	defer nc.Close()
+// open leaves the socket to another goroutine: what the handshake made of the stack goes with this one.
+func open(nc net.Conn) {
 	if _, err := ws.Upgrade(nc); err != nil {
+		nc.Close()
 		return
 	}
 	s := &socket{bufio.NewReaderSize(nc, readBytes), nc}
 	sockets.Add(s)
+	go s.serve()
+}
+
+func (s *socket) serve() {
+	defer s.Close()
 	defer sockets.Remove(s)
 	frames.Serve(s, &commands)
 }
@@ -54,7 +60,7 @@ func main() {
 			if err != nil {
 				return err
 			}
-			go serve(nc)
+			go open(nc)
 		}
 	})
 }
