@@ -27,7 +27,8 @@ type share struct {
 // topicLog holds the entries that some feed has not passed. Positions count publishes of the
 // share, and first is that of entries[0].
 //
-// Every feed's position is in first..end or, when it fell off, below.
+// Every feed's position is in first..end or, when it fell off, below; then it counts as being at first, so that
+// what is left is kept for it.
 type topicLog struct {
 	entries []logEntry
 	first   uint64
@@ -40,22 +41,21 @@ type logEntry struct {
 	except  *stream
 	receipt *receipt
 	owed    int // members that neither got nor lost it
-	feeds   int // feeds positioned here
+	feeds   int // feeds positioned here, or before the log if this is its first entry
 }
 
 func (l *topicLog) end() uint64 { return l.first + uint64(len(l.entries)) }
 
 func (l *topicLog) at(pos uint64) *logEntry { return &l.entries[pos-l.first] }
 
-// enter and exit count the feeds at a position. One that fell off is counted nowhere.
+// enter and exit count the feeds at a position.
 func (l *topicLog) enter(pos uint64) { l.count(pos, 1) }
 func (l *topicLog) exit(pos uint64)  { l.count(pos, -1) }
 
 func (l *topicLog) count(pos uint64, n int) {
-	switch {
-	case pos == l.end():
+	if pos = max(pos, l.first); pos == l.end() {
 		l.atEnd += n
-	case pos >= l.first:
+	} else {
 		l.at(pos).feeds += n
 	}
 }
@@ -126,6 +126,7 @@ func (sh *share) removeFirst() {
 	l.entries[0] = logEntry{}
 	l.entries = l.entries[1:]
 	l.first++
+	l.count(l.first, e.feeds) // they fell off
 	if len(l.entries) == 0 {
 		l.entries = l.entries[:0]
 		delete(sh.core.logs, sh)

@@ -59,6 +59,7 @@ func (f *feed) catchUp() {
 	f.noteLoss(max(first, f.end))
 	f.forgoBatch(first, droppedLog)
 	f.chargeUnserved()
+	f.share.log.exit(f.pos)
 	f.pos, f.next = max(first, f.end), 0
 	f.end = f.pos
 	f.share.log.enter(f.pos)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"h2ws/engine/frame"
 	"h2ws/ws"
 )
 
@@ -117,6 +118,35 @@ func TestFoundPanicInOnDrop(t *testing.T) {
 	p.settle()
 	if p.core.stats.Panics != 1 || p.conn.assembly != 0 {
 		t.Errorf("%d panics; %d octets count as held", p.core.stats.Panics, p.conn.assembly)
+	}
+}
+
+// A connection that stalls loses the oldest messages, as many as the log has no room for, also when another
+// connection of the loop has got them all.
+func TestFoundLogIsKeptForWhoFellOff(t *testing.T) {
+	var all []*ws.Conn
+	p := openTestPeer(t, Limits{}, quiet(&all))
+	p.open(1)
+	stalled := p.conn
+	stalled.sendWindow.Take(65535)
+	p.connect()
+	p.write(frame.Preface)
+	p.send("SETTINGS", "SETTINGS ACK")
+	p.frames()
+	p.open(1)
+	topic := NewTopic("", TopicOptions{LogMessages: 3})
+	join(t, topic, all...)
+	p.settle()
+	for _, text := range []string{"a", "b", "c", "d", "e"} {
+		topic.Publish(prepared(t, text))
+		p.settle()
+	}
+	p.want("the other connection gets everything", `DATA 1 0x8101 "a"`, `DATA 1 0x8101 "b"`, `DATA 1 0x8101 "c"`, `DATA 1 0x8101 "d"`, `DATA 1 0x8101 "e"`)
+	p.conn = stalled
+	p.send("WINDOW_UPDATE 0 increment=65535")
+	p.want("two of five have no room", `DATA 1 0x8101 "c" 0x8101 "d" 0x8101 "e"`)
+	if s := topic.Stats(); s.DroppedLog != 2 || s.Pending != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
