@@ -168,6 +168,7 @@ func (p *testPeer) accept(b []byte) int {
 // later lets time pass.
 func (p *testPeer) later(d time.Duration) {
 	p.core.now += d
+	p.core.openWaiting()
 	p.conn.expire()
 	p.settle()
 }
