@@ -45,7 +45,7 @@ type conn struct {
 	unblocked   int                      // streams of blocked, from its front, that may have a window again
 	burst       int                      // octets of the next gather
 	feeds       flow.Ring                // of feeds with something to be swept
-	feedBy      map[*share]*feed         // the topics of its sockets
+	feedBy      *feedIndex               // the topics of its sockets; nil: none
 	taken       int64                    // octets of all batches of all feeds, and of shrinking windows: see feedWindows
 	sweeping    int64                    // octets of the batches being swept
 	backlog     int                      // octets in its streams' queues, shared ones as if they were not

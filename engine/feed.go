@@ -17,6 +17,7 @@ type feed struct {
 	share   *share
 	conn    *conn
 	index   int // in share.feeds
+	place   int // in conn.feedBy
 	members []*stream
 	ids     []uint32 // of members: what a sweep reads of them
 	next    int
@@ -40,7 +41,7 @@ var _ [0]struct{} = [unsafe.Offsetof(feed{}.slot)]struct{}{}
 
 // feedTo is the connection's feed of a share, made if there is none.
 func (c *conn) feedTo(sh *share) *feed {
-	if f := c.feedBy[sh]; f != nil {
+	if f := c.feedBy.find(sh); f != nil {
 		return f
 	}
 	end := sh.log.end()
@@ -48,9 +49,9 @@ func (c *conn) feedTo(sh *share) *feed {
 	sh.log.enter(end)
 	sh.feeds = append(sh.feeds, f)
 	if c.feedBy == nil {
-		c.feedBy = make(map[*share]*feed)
+		c.feedBy = new(feedIndex)
 	}
-	c.feedBy[sh] = f
+	c.feedBy.add(f)
 	return f
 }
 
@@ -66,7 +67,7 @@ func (f *feed) remove() {
 	sh.feeds[f.index], last.index = last, f.index
 	sh.feeds[len(sh.feeds)-1] = nil
 	sh.feeds = sh.feeds[:len(sh.feeds)-1]
-	delete(f.conn.feedBy, sh)
+	f.conn.feedBy.remove(f)
 	sh.trim()
 }
 

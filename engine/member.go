@@ -1,6 +1,10 @@
 package engine
 
-import "h2ws/ws"
+import (
+	"slices"
+
+	"h2ws/ws"
+)
 
 // membership is a stream's place among the members of one feed.
 type membership struct {
@@ -102,16 +106,16 @@ func (f *feed) left(n int) {
 	f.retire()
 }
 
-// loseFeeds takes all members of a lost connection out of their topics at once.
+// loseFeeds takes all members of a lost connection out of their topics at once. A feed that is just
+// being swept goes when that ends.
 func (c *conn) loseFeeds() {
-	for _, f := range c.feedBy {
+	for _, f := range slices.Clone(c.feedBy.all()) {
 		n := len(f.members) + len(f.late)
 		f.forgoAll()
 		f.disown()
 		f.left(n)
 		f.share.topic.unwant(f.share, n)
 	}
-	c.feedBy = nil
 }
 
 // disown makes strangers of all members.

@@ -89,7 +89,7 @@ func (f *fan) checkShare(when string, sh *share, hold func(*ws.Prepared)) (pendi
 	octets, members, atEnd := 0, 0, 0
 	feeds, owed := make([]int, len(l.entries)), make([]int, len(l.entries))
 	for i, fd := range sh.feeds {
-		if fd.index != i || fd.share != sh || fd.conn.feedBy[sh] != fd {
+		if fd.index != i || fd.share != sh || fd.conn.feedBy.find(sh) != fd {
 			f.failf("%s: a feed is not where it says", when)
 		}
 		members += len(fd.members) + len(fd.late)
@@ -217,7 +217,7 @@ func (c *fanClient) checkWindows(when string) {
 		}
 	}
 	sweeping := int64(0)
-	for _, fd := range c.conn.feedBy {
+	for _, fd := range c.conn.feedBy.all() {
 		sweeping += int64(fd.windows.size)
 	}
 	if sweeping != c.conn.sweeping {
@@ -302,7 +302,8 @@ func (c *fanClient) checkIdle() {
 		}
 		return // behind it others wait
 	}
-	for sh, fd := range conn.feedBy {
+	for _, fd := range conn.feedBy.all() {
+		sh := fd.share
 		if max(fd.pos, sh.log.first) == sh.log.end() {
 			continue
 		}
