@@ -35,7 +35,7 @@ func TestRatedMakesUpForDelay(t *testing.T) {
 		begun, n := time.Now(), 0
 		r.run(t.Context(), func(m *ws.Prepared) {
 			if n++; n == 5 {
-				time.Sleep(time.Second) // of the bubble: ten are due when it is over
+				<-time.After(time.Second) // of the bubble: ten are due when it is over
 			}
 			want := max(r.due(n-1), 0)
 			if n > 5 && n <= 15 {
