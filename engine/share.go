@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"time"
 
 	"h2ws/engine/frame"
@@ -18,6 +19,7 @@ type share struct {
 	log    topicLog
 	batch  batchCache
 
+	lag     atomic.Int64 // entries in log, for Stats
 	members int
 	openTo  uint64        // what is before this position may be swept
 	openAt  time.Duration // MaxRate: when openTo may move again
@@ -76,6 +78,7 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 	l := &sh.log
 	l.entries = append(l.entries, logEntry{p: p, except: except, receipt: r, owed: owed, feeds: l.atEnd})
 	l.octets += len(p.Frame())
+	sh.lag.Add(1)
 	l.atEnd = 0
 	sh.core.hold(p)
 	sh.core.logs[sh] = struct{}{}
@@ -123,6 +126,7 @@ func (sh *share) removeFirst() {
 	l := &sh.log
 	e := l.entries[0]
 	l.octets -= len(e.p.Frame())
+	sh.lag.Add(-1)
 	l.entries[0] = logEntry{}
 	l.entries = l.entries[1:]
 	l.first++

@@ -218,6 +218,7 @@ type TopicStats struct {
 	Conflated uint64 // replaced by a newer one of the same key
 	Octets    uint64 // delivered, RFC 6455 headers included
 	Pending   uint64 // neither: in a log or a queue
+	Lag       int    // messages that the slowest loop's log holds for connections that have not taken them
 
 	DroppedQueue   uint64 // by the policy of its queue
 	DroppedLog     uint64 // off the log: TopicOptions.LogSize, LogMessages, or Limits.MemorySize
@@ -242,11 +243,15 @@ func (t *Topic) drop(n int, why dropCause) { t.dropped[why].Add(uint64(n)) }
 // Stats returns the topic's counters.
 func (t *Topic) Stats() TopicStats {
 	t.mu.Lock()
-	published := t.published
+	published, lag := t.published, int64(0)
+	for _, sh := range t.shares {
+		lag = max(lag, sh.lag.Load())
+	}
 	t.mu.Unlock()
 	s := TopicStats{
 		Members:   t.Len(),
 		Published: published,
+		Lag:       int(lag),
 		// What is settled is read before what is owed, so that Pending is never negative.
 		Delivered:      t.delivered.Load(),
 		DroppedQueue:   t.dropped[droppedQueue].Load(),

@@ -38,11 +38,12 @@ func (f *fan) check(when string) {
 // check: every message owed is delivered, dropped, conflated or somewhere.
 func (t *fanTopic) check(when string, hold func(*ws.Prepared)) {
 	f, s := t.f, t.t.Stats()
-	members, pending := 0, uint64(0)
+	members, lag, pending := 0, 0, uint64(0)
 	receipts := make(map[*receipt]bool)
 	for _, sh := range t.t.shares {
 		pending += f.checkShare(when, sh, hold)
 		members += sh.members
+		lag = max(lag, len(sh.log.entries))
 		for _, e := range sh.log.entries {
 			if e.receipt != nil {
 				receipts[e.receipt] = true
@@ -63,8 +64,8 @@ func (t *fanTopic) check(when string, hold func(*ws.Prepared)) {
 			}
 		}
 	}
-	if members != s.Members || t.published != s.Published {
-		f.failf("%s: topic %d: %d members and %d published, %+v", when, t.n, members, t.published, s)
+	if lag != s.Lag || members != s.Members || t.published != s.Published {
+		f.failf("%s: topic %d: %d members, %d published and a lag of %d, %+v", when, t.n, members, t.published, lag, s)
 	}
 	if t.owed != s.Owed || t.delivered != s.Delivered || t.octets != s.Octets || pending != s.Pending {
 		f.failf("%s: topic %d: owed %d, delivered %d (%d octets), pending %d: %+v", when, t.n, t.owed, t.delivered, t.octets, pending, s)
