@@ -101,6 +101,7 @@ func (k *core) end() {
 	k.box.shut()
 	for k.deliver() {
 	}
+	k.holdSegments()
 }
 
 func (k *core) deliverPost(p *post) {

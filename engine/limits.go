@@ -34,13 +34,13 @@ type Limits struct {
 	// Under its default policy a Send that finds the queue full fails with ws.ErrSlow, and
 	// the socket closes with 1008.
 	Queue ws.QueueLimits
-	// MailboxSize bounds the octets posted to one loop and not yet taken by it, with 56 for each post. Above
+	// MailboxSize bounds the octets posted to one loop and not yet taken by it, with 48 for each post. Above
 	// it Send and SendPrepared fail with ErrMailboxFull, and what is published to a topic is dropped for
 	// the loop's members. Default 64 MiB.
 	MailboxSize int
 	// MemorySize bounds the octets of messages that wait anywhere in the process, shared ones counted
-	// once: above it the largest logs are cut and the policies of the largest backlogs applied as if their
-	// queues were full. Default 1 GiB.
+	// once, with 96 for each place in a queue: above it the largest logs are cut and the policies of the
+	// largest backlogs applied as if their queues were full. Default 1 GiB.
 	MemorySize int64
 	// ControlSize bounds the control frames waiting on one connection, in octets: above it the
 	// connection is not read until they drain. Default 64 KiB.

@@ -106,6 +106,7 @@ func (l *loop) turn() {
 	k.sweep()
 	l.expire()
 	l.flushAll()
+	k.holdSegments()
 	l.publish()
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // held is the octets of messages that wait anywhere in the process: in logs and queues, and framed for
-// sockets that don't take them. A shared message counts once.
+// sockets that don't take them. A shared message counts once, and every place in a queue, as of its loop's last
+// turn, with the memory it takes: of small messages to many sockets that is the most by far.
 var held atomic.Int64
 
 var errMemory = errors.New("the process holds too much for peers that do not read")
@@ -34,7 +35,7 @@ const reliefsTurn = 50
 // policies of the connection with the largest backlog are applied as if its queues were full,
 // until it is enough. What is lost is counted where such losses always are.
 func (k *core) relieve() {
-	for n := 0; held.Load() > k.limits.MemorySize && n < reliefsTurn; n++ {
+	for n := 0; k.holdsTooMuch() && n < reliefsTurn; n++ {
 		k.stats.MemoryReliefs++
 		sh, c := k.largestLog(), k.largestBacklog()
 		switch {
@@ -47,6 +48,20 @@ func (k *core) relieve() {
 		default:
 			return // it is another loop's
 		}
+	}
+}
+
+// holdsTooMuch reports whether the process holds more than this core's limit.
+func (k *core) holdsTooMuch() bool {
+	k.holdSegments()
+	return held.Load() > k.limits.MemorySize
+}
+
+// holdSegments brings held up to date. An atomic addition for every segment would cost as much as the segment.
+func (k *core) holdSegments() {
+	if p := &k.segments; p.held != p.used {
+		held.Add(int64(p.used-p.held) * segmentSize)
+		p.held = p.used
 	}
 }
 
@@ -79,9 +94,9 @@ func (c *conn) relieve() {
 		return
 	}
 	for _, ring := range []*flow.Ring{&c.blocked, &c.ready} {
-		for range ring.Len() {
+		for range min(ring.Len(), visitsTurn) {
 			slot := ring.Front()
-			if slot == nil {
+			if slot == nil || !c.core.holdsTooMuch() {
 				break
 			}
 			s := streamOf(slot)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"time"
+	"unsafe"
 
 	"h2ws/ws"
 )
@@ -154,7 +155,11 @@ func (q *queue) pong() *segment {
 type segmentPool struct {
 	free *segment
 	n    int
+	used int // given out and not back
+	held int // of them, in the process's account of memory
 }
+
+const segmentSize = int64(unsafe.Sizeof(segment{}))
 
 const segmentsKeep = 1 << 14
 
@@ -162,6 +167,7 @@ const segmentsKeep = 1 << 14
 const segmentBufKeep = 256
 
 func (p *segmentPool) get() *segment {
+	p.used++
 	g := p.free
 	if g == nil {
 		return new(segment)
@@ -172,6 +178,7 @@ func (p *segmentPool) get() *segment {
 }
 
 func (p *segmentPool) put(g *segment) {
+	p.used--
 	*g = segment{buf: g.buf[:0]}
 	if cap(g.buf) > segmentBufKeep {
 		g.buf = nil

@@ -150,6 +150,32 @@ func TestFoundLogIsKeptForWhoFellOff(t *testing.T) {
 	}
 }
 
+// A reference to a shared message of one octet takes as much memory as one of a mebibyte.
+func TestFoundPlacesInQueuesAreMemory(t *testing.T) {
+	const sockets, places = 100, 2000
+	before := held.Load()
+	l := Limits{MemorySize: before + places*segmentSize, Queue: ws.QueueLimits{Policy: ws.DropOldest}}
+	p, all := openQuiet(t, l, sockets)
+	topic := NewTopic("", TopicOptions{})
+	join(t, topic, all...)
+	for range 100 {
+		topic.Publish(prepared(t, "x"))
+		p.settle()
+		if n := p.core.segments.used; n > places {
+			t.Fatalf("%d places in queues, the limit is %d", n, places)
+		}
+	}
+	if n := p.core.segments.used; n < places-sockets {
+		t.Errorf("%d places in queues: more was dropped than the limit of %d asks for", n, places)
+	}
+	p.conn.lose(net.ErrClosed)
+	p.settle()
+	p.core.holdSegments() // as at the end of a turn
+	if n := held.Load() - before; n != 0 {
+		t.Errorf("%d octets are held for nobody", n)
+	}
+}
+
 func TestFoundCodeThatCannotBeSent(t *testing.T) {
 	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Code: ws.CloseAbnormal}}, 1)
 	for range 2 {

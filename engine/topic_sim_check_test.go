@@ -29,6 +29,7 @@ func (f *fan) check(when string) {
 	}
 	for _, k := range f.cores {
 		k.check(when)
+		truth += int64(k.core.segments.held) * segmentSize
 	}
 	if got := held.Load(); got != truth {
 		f.failf("%s: %d octets are held, counted %d", when, got-f.base, truth-f.base)
