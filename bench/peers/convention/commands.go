@@ -3,6 +3,7 @@ package convention
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ func (c *Commands) Do(text []byte) (answer []byte) {
 	words := strings.Fields(string(text))
 	switch {
 	case words[0] == "!G" && len(words) == 1:
+		runtime.GC() // what a sync.Pool holds takes two collections to go
 		debug.FreeOSMemory()
 		return []byte("!G")
 	case words[0] == "!B" && len(words) == 3:
