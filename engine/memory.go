@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"h2ws/flow"
 	"h2ws/ws"
@@ -123,10 +124,16 @@ func (s *stream) relieve() {
 	}
 }
 
+// agesPause is how long expireAges leaves streams alone that it did not come to.
+const agesPause = 10 * time.Millisecond
+
 // expireAges applies the policies to messages that have waited too long on streams without a window, and
 // finds out when it is to be done again.
 func (c *conn) expireAges() {
 	c.ageBy = never
+	if c.blocked.Len() > visitsTurn {
+		c.ageBy = c.core.now + agesPause
+	}
 	for range min(c.blocked.Len(), visitsTurn) {
 		s := streamOf(c.blocked.Front())
 		s.expireAge()

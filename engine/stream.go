@@ -189,6 +189,9 @@ func (s *stream) push(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 	s.queue.push(g)
 	s.conn.backlog += len(b)
 	s.schedule()
+	if s.turn == turnBlocked {
+		s.conn.noteAge(s) // it may be the oldest, behind one that has begun
+	}
 	return g
 }
 
