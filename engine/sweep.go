@@ -114,9 +114,9 @@ func (f *feed) finish() {
 // sweepSome gives the batch to members in runs that are known to be able to take it, and one by one to
 // the others. It reports false when the connection's window stands in the way.
 func (f *feed) sweepSome(g *gather, b *batchCache) bool {
-	if f.leastNow() < 0 {
-		f.rescan(0) // other feeds, or SETTINGS, have taken from the windows since the batch began
-	}
+	// Where other feeds, or SETTINGS, have taken from the windows since the batch began, nobody is known. To look
+	// at all members once more would be work without bound for a peer that sends SETTINGS.
+	known := f.leastNow() >= 0
 	direct := 0
 	c := f.conn
 	n := len(b.frame)
@@ -130,7 +130,10 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 			}
 			continue
 		}
-		run := min(f.windows.run(f.next, len(f.members)), room, g.frames(n))
+		run := 0
+		if known {
+			run = min(f.windows.run(f.next, len(f.members)), room, g.frames(n))
+		}
 		if run > 0 {
 			appendFrames(g, f.ids[f.next:f.next+run], b.frame)
 			c.sendWindow.Take(int32(run * n))
