@@ -21,6 +21,7 @@ type Client struct {
 
 	heard time.Duration // when an octet last arrived
 	meter meter         // of the scenario that runs
+	plan  *plan         // of what is published at a rate; nil: one message at a time
 	self  *Process      // nil where it cannot be measured
 	base  int64         // the server's RSS with one connection and one socket, octets
 
@@ -42,6 +43,14 @@ func (cl *Client) socket(n int) (c *conn, i int) {
 // number is the inverse of socket.
 func (cl *Client) number(c *conn, i int) int { return i*cl.cfg.Conns + c.number }
 
+// path is what socket n opens.
+func (cl *Client) path(n int) string {
+	if cl.plan != nil {
+		return cl.plan.path(n)
+	}
+	return cl.cfg.Path
+}
+
 // perConn is the most sockets a connection carries.
 func (cl *Client) perConn() int { return (cl.cfg.Sockets + cl.cfg.Conns - 1) / cl.cfg.Conns }
 
@@ -62,6 +71,9 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	def(&cfg.Sources, (cfg.Conns+portsPerSource-1)/portsPerSource)
 	cl := &Client{cfg: cfg, start: time.Now(), self: self()}
+	if cfg.Load.Rate > 0 {
+		cl.plan = newPlan(cfg)
+	}
 	if err := cl.dial(ctx); err != nil {
 		cl.Close()
 		return nil, err

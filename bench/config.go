@@ -23,6 +23,7 @@ type Config struct {
 	Rounds   int           // of Fanout, the most
 	Batch    int           // messages published in a round of Fanout
 
+	Load   Load
 	Window int // INITIAL_WINDOW_SIZE announced, in octets
 
 	Server   *Process       // where its CPU and memory are read; nil: not measured
@@ -91,7 +92,7 @@ func (cfg Config) Check() error {
 	case !validPath(cfg.Path):
 		return fmt.Errorf("path must begin with / and consist of at most %d printable octets, not %.40q", pathBytesMax, cfg.Path)
 	}
-	return nil
+	return cfg.checkLoad()
 }
 
 // pathBytesMax keeps the request in one HEADERS frame.

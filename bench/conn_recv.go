@@ -102,9 +102,19 @@ func (c *conn) sendCredit(h frame.Header, s *stream) {
 		c.control(frame.AppendWindowUpdate(c.out, 0, uint32(connWindow-c.recvWindow)))
 		c.recvWindow = connWindow
 	}
-	if s.recv <= c.window/2 && !h.Flags.Has(frame.FlagEndStream) {
+	if s.recv <= c.window/2 && !s.uncredited && !h.Flags.Has(frame.FlagEndStream) {
 		c.control(frame.AppendWindowUpdate(c.out, h.StreamID, uint32(c.window-s.recv)))
 		s.recv = c.window
+	}
+}
+
+// grant gives the server credit of n octets on stream i, at most up to a whole window.
+func (c *conn) grant(i int, n int32) {
+	s := &c.streams[i]
+	n = min(n, c.window-s.recv)
+	if n > 0 && s.state == open {
+		c.control(frame.AppendWindowUpdate(c.out, streamID(i), uint32(n)))
+		s.recv += n
 	}
 }
 

@@ -28,6 +28,15 @@ func (c *conn) open() (i int) {
 	return i
 }
 
+// setPath says what the requests to come are for.
+func (c *conn) setPath(path string) {
+	if c.upgrade != nil {
+		c.upgrade.path = path
+	} else {
+		c.request.setPath(path)
+	}
+}
+
 // close begins the closing handshake. Its frame carries END_STREAM, as Chromium's does.
 func (c *conn) close(i int, code uint16) {
 	c.streams[i].state = closing

@@ -21,6 +21,7 @@ type fakeServer struct {
 	// These are told what arrives, and return what the server says instead of its usual answer; nil: that.
 	onOpen    func(n int) []string                               // the n-th request, from 0
 	onMessage func(n int, id uint32, op byte, p []byte) []string // the n-th message
+	onText    func(n int, id uint32, p []byte) []string          // the n-th text message
 	credit    bool                                               // return what was consumed, at once
 	hangUp    bool                                               // close after the first answer that was not the usual one
 
@@ -28,6 +29,7 @@ type fakeServer struct {
 	remotes  []string // where the connections came from
 	opens    int
 	messages int
+	texts    int
 }
 
 // start serves until the test is over, and returns the address.
@@ -117,6 +119,16 @@ func (s *fakeServer) answerData(nc net.Conn, h frame.Header, p []byte, partial m
 	if h.Flags.Has(frame.FlagEndStream) {
 		say(nc, fmt.Sprintf("DATA %d END_STREAM 0x%x", h.StreamID, unmaskedFrame(opcode(op), data)))
 		return true
+	}
+	if s.onText != nil && op == byte(opText) {
+		s.mu.Lock()
+		n := s.texts
+		s.texts++
+		s.mu.Unlock()
+		if lines := s.onText(n, h.StreamID, data); lines != nil {
+			say(nc, lines...)
+			return false
+		}
 	}
 	if s.onMessage != nil && op != byte(opText) {
 		s.mu.Lock()

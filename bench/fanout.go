@@ -24,7 +24,12 @@ type fanout struct {
 
 // Fanout publishes for Rounds rounds, or fewer if Duration is over before, at least one. A round ahead
 // of them is a warm-up. Latency is that of rounds: from the command to the last delivery.
+//
+// With a Load that has a rate it publishes that instead: see fanoutAtRate.
 func (cl *Client) Fanout(ctx context.Context) (Result, error) {
+	if cl.plan != nil {
+		return cl.fanoutAtRate(ctx)
+	}
 	f := &fanout{cl: cl}
 	cl.resetCounts()
 	if err := cl.begin("fanout warm-up", "deliveries", &f.count); err != nil {

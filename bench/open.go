@@ -70,6 +70,7 @@ func (o *openings) open() error {
 	if c.active >= c.maxStreams {
 		return fmt.Errorf("the server allows %d streams a connection (MAX_CONCURRENT_STREAMS)", c.maxStreams)
 	}
+	c.setPath(o.cl.path(o.next))
 	i := c.open()
 	if i != want {
 		panic("BUG: bench: sockets opened out of order")

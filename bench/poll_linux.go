@@ -23,6 +23,8 @@ type link struct {
 	fd      int
 	rest    []byte // the beginning of a frame that a read cut
 	blocked bool   // the socket took less than it was given: wait until it takes more
+	paused  bool   // is read by readSome only, and may end
+	lost    bool   // was paused, and ended
 }
 
 // readBytes is how much one read takes at most, in octets. What it makes the client send is in the same
@@ -117,20 +119,32 @@ func (cl *Client) wait() error {
 		if ev.Events&unix.EPOLLOUT != 0 {
 			c.wakeUp()
 		}
-		if ev.Events&^unix.EPOLLOUT != 0 {
-			if _, err := cl.read(c); err != nil {
-				return cl.named(c, err)
-			}
+		if ev.Events&^unix.EPOLLOUT == 0 {
+			continue
+		}
+		if err := cl.hear(c); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// read takes what one read gives, n octets, and acts on it.
-func (cl *Client) read(c *conn) (n int, err error) {
+// hear takes what a connection has to say. Of one that is paused only its end is told.
+func (cl *Client) hear(c *conn) error {
+	if cl.links[c.number].paused {
+		return cl.lose(c)
+	}
+	if _, err := cl.read(c, readBytes); err != nil {
+		return cl.named(c, err)
+	}
+	return nil
+}
+
+// read takes what one read gives, n octets but not more than most, and acts on it.
+func (cl *Client) read(c *conn, most int) (n int, err error) {
 	l, buf := &cl.links[c.number], cl.poll.buf
 	k := copy(buf, l.rest)
-	n, err = unix.Read(l.fd, buf[k:])
+	n, err = unix.Read(l.fd, buf[k:min(len(buf), k+most)])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return 0, nil
@@ -153,7 +167,14 @@ func (cl *Client) read(c *conn) (n int, err error) {
 // write gives the socket what the connection has to send. What it does not take waits for EPOLLOUT.
 func (cl *Client) write(c *conn) error {
 	l := &cl.links[c.number]
+	if l.lost {
+		c.out = c.out[:0]
+		return nil
+	}
 	n, err := unix.Write(l.fd, c.out)
+	if err != nil && l.paused && err != unix.EAGAIN && err != unix.EINTR {
+		return cl.lose(c)
+	}
 	if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 		return cl.named(c, cl.lastWords(c, os.NewSyscallError("write", err)))
 	}
@@ -165,10 +186,13 @@ func (cl *Client) write(c *conn) error {
 	return nil
 }
 
-// arm has epoll wait for room in the socket, or no longer.
+// arm has epoll wait for what is to be waited for.
 func (cl *Client) arm(c *conn) error {
 	l := &cl.links[c.number]
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c.number)}
+	ev := unix.EpollEvent{Fd: int32(c.number)}
+	if !l.paused {
+		ev.Events |= unix.EPOLLIN
+	}
 	if l.blocked {
 		ev.Events |= unix.EPOLLOUT
 	}
@@ -179,7 +203,7 @@ func (cl *Client) arm(c *conn) error {
 // failed write does.
 func (cl *Client) lastWords(c *conn, writing error) error {
 	for {
-		n, err := cl.read(c)
+		n, err := cl.read(c, readBytes)
 		if n == 0 {
 			return writing
 		}

@@ -24,6 +24,7 @@ type Report struct {
 	InFlight int       `json:"inflight"`
 	Size     int       `json:"size_bytes"`
 	Batch    int       `json:"batch"`
+	Load     *Load     `json:"load,omitempty"` // nil: one message at a time
 	Random   bool      `json:"random_order"`
 	Window   int       `json:"window_bytes"`
 	Results  []Result  `json:"results"`
@@ -35,6 +36,10 @@ func NewReport(cfg Config) *Report {
 		Started: time.Now().UTC(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
 		Addr: cfg.Addr, Sockets: cfg.Sockets, Conns: cfg.Conns, InFlight: cfg.InFlight, Size: cfg.Size,
 		Batch: cfg.Batch, Random: cfg.Random, Window: cfg.Window, Results: []Result{},
+	}
+	if cfg.Load.Rate > 0 {
+		load := cfg.Load.withDefaults(cfg.Sockets)
+		r.Load = &load
 	}
 	if cfg.Server != nil {
 		r.PID = cfg.Server.PID
@@ -82,9 +87,13 @@ func (r *Report) writeNotes(w io.Writer) error {
 		switch {
 		case row.Partial:
 			fmt.Fprintf(w, "%s ended early, after %s.\n", row.Name, durationText(row.Elapsed))
+		case row.Delivery != nil: // see writeDelivery
 		case row.Name == "fanout":
 			fmt.Fprintf(w, "fanout: p50, p99 and max are of rounds, each %s to %s: from the command to the last delivery.\n",
 				plural(r.Batch, "message"), plural(r.Sockets, "socket"))
+		}
+		if row.Delivery != nil {
+			r.writeDelivery(w, row.Delivery)
 		}
 		if m := row.Memory; m != nil {
 			fmt.Fprintf(w, "idle: %.0f octets of server memory a socket (RSS %s, before the sockets %s)\n",
@@ -92,6 +101,26 @@ func (r *Report) writeNotes(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// writeDelivery writes what a fan-out at a rate is about.
+func (r *Report) writeDelivery(w io.Writer, d *Delivery) {
+	l := r.Load
+	fmt.Fprintf(w, "fanout: %s to %s of %s, from %s at %.4g a second in all.\n", plural(d.Published, "message"),
+		plural(l.Topics, "topic"), plural(l.Subscribers, "socket"), plural(l.Publishers, "publisher"), l.Rate)
+	fmt.Fprintf(w, "fanout: p50, p99 and max are from a publish to a delivery")
+	if t := d.ToLast; t != nil {
+		fmt.Fprintf(w, "; to the last socket %s, %s and %s", durationText(t.P50), durationText(t.P99), durationText(t.Max))
+	}
+	fmt.Fprintf(w, ".\nfanout: %s had %s to %s deliveries each; %s lost, %s twice, %s out of order.\n", plural(d.Prompt.Sockets, "socket"),
+		Thousands(d.Fewest), Thousands(d.Most), Thousands(d.Prompt.Lost), Thousands(d.Prompt.Repeated), Thousands(d.Prompt.Reordered))
+	if s := d.Slow; s.Sockets > 0 {
+		fmt.Fprintf(w, "fanout: %s had %s; %s lost, %s twice, %s out of order; the server gave up %s.\n", plural(s.Sockets, "slow socket"),
+			Thousands(s.Delivered)+" deliveries", Thousands(s.Lost), Thousands(s.Repeated), Thousands(s.Reordered), Thousands(s.Closed))
+	}
+	if r.PID != 0 {
+		fmt.Fprintf(w, "fanout: server RSS %s before, %s at most.\n", megabytes(d.Memory.Base), megabytes(d.Memory.RSS))
+	}
 }
 
 // Thousands formats n in groups of three digits.

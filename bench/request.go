@@ -27,7 +27,7 @@ func newRequest(authority, path string) request {
 		{Name: ":protocol", Value: "websocket"},
 		{Name: ":scheme", Value: "http"},
 		{Name: ":authority", Value: authority},
-		{Name: ":path", Value: path},
+		{Name: ":path", Value: path}, // see setPath
 		{Name: "sec-websocket-version", Value: "13"},
 	}}
 	r.encoder = hpack.NewEncoder(r.encoded)
@@ -38,6 +38,14 @@ func newRequest(authority, path string) request {
 func (r *request) limitTable(size uint32) {
 	r.encoder.SetMaxDynamicTableSizeLimit(size)
 	r.indexed = nil
+}
+
+// setPath has the following requests open a path.
+func (r *request) setPath(path string) {
+	if p := &r.fields[4]; p.Value != path {
+		p.Value = path
+		r.indexed = nil
+	}
 }
 
 // append appends the HEADERS frame for a stream.

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/http2/hpack"
@@ -48,6 +49,19 @@ func TestRequestIsIndexed(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { r.append(make([]byte, 0, 64), 1) }); n > 0 {
 		t.Errorf("%v allocations for an indexed request", n)
+	}
+}
+
+func TestRequestsOfSeveralPaths(t *testing.T) {
+	r := newRequest("example.com:8080", "/first")
+	d := hpack.NewDecoder(4096, nil)
+	for n := range 1000 {
+		path := fmt.Sprintf("/t/%d", n/3) // each for three in a row, and more than the table holds
+		r.setPath(path)
+		b := block(t, r.append(nil, streamID(n)), streamID(n))
+		if got, want := decode(t, d, b), strings.Replace(wantFields, "/chat?a=b", path, 1); got != want {
+			t.Errorf("request %d: got %s, want %s", n, got, want)
+		}
 	}
 }
 

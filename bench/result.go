@@ -13,8 +13,9 @@ type Result struct {
 	Elapsed   time.Duration // while they were done
 	ServerCPU time.Duration // user and system time of the server meanwhile; 0: not measured
 	ClientCPU time.Duration // and of this process
-	Latency   *Latency      // of single operations; of rounds in fanout; nil: none was taken
+	Latency   *Latency      // of single operations; of rounds in fanout one at a time; nil: none was taken
 	Memory    *Memory       // idle only
+	Delivery  *Delivery     // fanout at a rate only
 	Partial   bool          // ended early
 }
 
@@ -55,7 +56,10 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	if r.Latency != nil {
 		out.PerSecond = r.PerSecond()
 		out.ServerPerOp, out.ClientPerOp = perOp(r.ServerCPU, r.Count), perOp(r.ClientCPU, r.Count)
-		out.Latency = &latencyJSON{r.Latency.P50.Microseconds(), r.Latency.P99.Microseconds(), r.Latency.Max.Microseconds()}
+		out.Latency = r.Latency.json()
+	}
+	if r.Delivery != nil {
+		out.Delivery = r.Delivery.json()
 	}
 	if r.Memory != nil {
 		out.Memory = &memoryJSON{r.Memory.RSS, r.Memory.Base, r.BytesPerSocket()}
@@ -64,24 +68,33 @@ func (r Result) MarshalJSON() ([]byte, error) {
 }
 
 type resultJSON struct {
-	Name        string       `json:"name"`
-	Unit        string       `json:"unit"`
-	Count       int          `json:"count"`
-	Seconds     float64      `json:"seconds"`
-	PerSecond   float64      `json:"per_second,omitempty"`
-	ServerCPU   float64      `json:"server_cpu_seconds"`
-	ServerPerOp float64      `json:"server_cpu_ns_per_op,omitempty"`
-	ClientCPU   float64      `json:"client_cpu_seconds"`
-	ClientPerOp float64      `json:"client_cpu_ns_per_op,omitempty"`
-	Latency     *latencyJSON `json:"latency,omitempty"`
-	Memory      *memoryJSON  `json:"memory,omitempty"`
-	Partial     bool         `json:"partial,omitempty"`
+	Name        string        `json:"name"`
+	Unit        string        `json:"unit"`
+	Count       int           `json:"count"`
+	Seconds     float64       `json:"seconds"`
+	PerSecond   float64       `json:"per_second,omitempty"`
+	ServerCPU   float64       `json:"server_cpu_seconds"`
+	ServerPerOp float64       `json:"server_cpu_ns_per_op,omitempty"`
+	ClientCPU   float64       `json:"client_cpu_seconds"`
+	ClientPerOp float64       `json:"client_cpu_ns_per_op,omitempty"`
+	Latency     *latencyJSON  `json:"latency,omitempty"`
+	Memory      *memoryJSON   `json:"memory,omitempty"`
+	Delivery    *deliveryJSON `json:"delivery,omitempty"`
+	Partial     bool          `json:"partial,omitempty"`
 }
 
 type latencyJSON struct {
 	P50 int64 `json:"p50_us"`
 	P99 int64 `json:"p99_us"`
 	Max int64 `json:"max_us"`
+}
+
+// json spells the unit out. nil stays nil.
+func (l *Latency) json() *latencyJSON {
+	if l == nil {
+		return nil
+	}
+	return &latencyJSON{l.P50.Microseconds(), l.P99.Microseconds(), l.Max.Microseconds()}
 }
 
 type memoryJSON struct {

@@ -19,6 +19,9 @@ type stream struct {
 	partial bool // conn.partials has the beginning of a message
 	stalled bool // conn.stalled has output that waits for this stream's window
 	closed  bool // the server's Close frame has arrived
+
+	slow       bool // does not keep up, on purpose: its losses are reported apart
+	uncredited bool // gets credit only by grant
 }
 
 // streamState is where a stream is in the life of a WebSocket, seen from the client.

@@ -32,6 +32,7 @@ const (
 	flagsDuration
 	flagsOrder
 	flagsFanout
+	flagsLoad
 )
 
 // register declares the flags of a scenario. Values of flags it does not know keep their defaults.
@@ -53,7 +54,7 @@ func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 		f.IntVar(&c.Size, "size", c.Size, "`octets` of a message")
 	}
 	if groups&flagsDuration != 0 {
-		f.DurationVar(&c.Duration, "duration", c.Duration, "measure for this `time` (fanout: at most)")
+		f.DurationVar(&c.Duration, "duration", c.Duration, "measure for this `time` (fanout: at most, or publish for so long at -rate)")
 	}
 	if groups&flagsOrder != 0 {
 		f.StringVar(&o.order, "order", "turn", "send on the sockets in `turn|random` order")
@@ -62,6 +63,21 @@ func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 		f.IntVar(&c.Rounds, "rounds", c.Rounds, "publish `N` times at most, each when all have received the one before")
 		f.IntVar(&c.Batch, "batch", c.Batch, "publish `N` messages at a time")
 	}
+	if groups&flagsLoad != 0 {
+		o.registerLoad(f)
+	}
+}
+
+func (o *options) registerLoad(f *flag.FlagSet) {
+	l := &o.cfg.Load
+	f.Float64Var(&l.Rate, "rate", 0, "publish `N` messages a second in all, to topics, whoever keeps up with that (default: each when all have the one before)")
+	f.IntVar(&l.Publishers, "publishers", 0, "`N` of them, the topics dealt out among them (default: one for each topic)")
+	f.IntVar(&l.Topics, "topics", 0, "publish to `N` topics, on paths /t/0, /t/1, ... in place of -path (default 1)")
+	f.IntVar(&l.Subscribers, "subscribers", 0, "`N` sockets in each topic, which puts a socket into as many as it takes (default: the sockets dealt out)")
+	f.StringVar(&l.Policy, "policy", "", "ask for this `policy` of the sockets' queues: CloseSlow, DropNewest, DropOldest or Conflate (default: the server's)")
+	f.Float64Var(&l.SlowShare, "slow", 0, "`share` of the sockets that are slow: their stream windows are used up first (0.01: one in a hundred)")
+	f.IntVar(&l.SlowConns, "slow-conns", 0, "`N` connections that are slow: not read")
+	f.IntVar(&l.SlowRate, "slow-rate", 0, "`octets` a second that each slow socket grants, and each slow connection is read (default: none)")
 }
 
 // parse reads the command line of scenario s. The error is a *usageError or flag.ErrHelp.

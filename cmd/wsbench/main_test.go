@@ -52,6 +52,9 @@ func TestBadCommandLines(t *testing.T) {
 		"fanout -order random":          "flag provided but not defined: -order (see wsbench fanout -h)",
 		"fanout -rounds 0":              "-rounds must be 1 to 2147483647, not 0 (see wsbench fanout -h)",
 		"fanout -batch 0":               "-batch must be 1 to 1048576, not 0 (see wsbench fanout -h)",
+		"fanout -topics 5":              "-topics is for publishing at a rate: give that too (see wsbench fanout -h)",
+		"fanout -rate 5 -slow 1":        "-slow must be a share of the sockets, at least 0 and below 1, not 1 (see wsbench fanout -h)",
+		"-rate 5":                       "flag provided but not defined: -rate (see wsbench -h)",
 		"idle -size 5":                  "flag provided but not defined: -size (see wsbench idle -h)",
 		"open -conns 5 -sockets 3":      "-conns is 5, but sockets is only 3: every connection carries at least one (see wsbench open -h)",
 		"open -loops -1":                "-loops must be positive, not -1 (see wsbench open -h)",
@@ -72,12 +75,13 @@ func TestBadCommandLines(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	flags := map[string]string{
-		"":       "-sockets -conns -inflight -size -duration -order -rounds -batch -window -sources -path -loops -json -profile",
-		"echo":   "-sockets -conns -inflight -size -duration -order -window -sources -path -loops -json -profile -pid",
-		"fanout": "-sockets -conns -inflight -size -duration -rounds -batch -window -sources -path -loops -json -profile -pid",
-		"idle":   "-sockets -conns -inflight -window -sources -path -loops -json -profile -pid",
-		"open":   "-sockets -conns -inflight -window -sources -path -loops -json -profile -pid",
-		"serve":  "-addr -loops -max-streams -cpuprofile",
+		"":     "-sockets -conns -inflight -size -duration -order -rounds -batch -window -sources -path -loops -json -profile",
+		"echo": "-sockets -conns -inflight -size -duration -order -window -sources -path -loops -json -profile -pid",
+		"fanout": "-sockets -conns -inflight -size -duration -rounds -batch -window -sources -path -loops -json -profile -pid " +
+			"-rate -publishers -topics -subscribers -policy -slow -slow-conns -slow-rate",
+		"idle":  "-sockets -conns -inflight -window -sources -path -loops -json -profile -pid",
+		"open":  "-sockets -conns -inflight -window -sources -path -loops -json -profile -pid",
+		"serve": "-addr -loops -max-streams -cpuprofile",
 	}
 	for command, want := range flags {
 		status, stdout, stderr := wsbench(t.Context(), append(strings.Fields(command), "-h")...)
@@ -172,8 +176,9 @@ func TestScenariosAgainstAServer(t *testing.T) {
 	for command, results := range map[string]string{
 		"echo -sockets 20 -conns 4 -duration 10ms -order random": "open echo",
 		"fanout -sockets 20 -rounds 2 -batch 10":                 "open fanout",
-		"idle -sockets 20":                                       "open idle",
-		"open -sockets 20 -inflight 3":                           "open close",
+		"fanout -sockets 20 -rate 100 -topics 3 -duration 10ms":  "open fanout",
+		"idle -sockets 20":             "open idle",
+		"open -sockets 20 -inflight 3": "open close",
 	} {
 		args := append(strings.Fields(command), "-json", "-")
 		status, stdout, stderr := wsbench(t.Context(), append(args, addr)...)

@@ -74,11 +74,18 @@ wsbench fanout [flags] [ADDR]
 Opens WebSockets and has the server publish a message to all of them: "!B 1 64", sent on the first
 one. When all have received it the next is published. One round goes ahead as a warm-up.
 
+With -rate it publishes to topics instead, at that rate ("!P"), and some sockets may be slow. Every
+delivery is checked: what sockets that are not slow lost, had twice or out of order makes the exit
+status 1. A socket whose path has a -policy other than CloseSlow is not given up when it is slow.
+
 Examples:
   wsbench fanout
   wsbench fanout -sockets 1000000 -rounds 20
-  wsbench fanout -sockets 100000 -conns 10000`,
-	groups: flagsAddr | flagsSize | flagsDuration | flagsFanout,
+  wsbench fanout -sockets 100000 -conns 10000
+  wsbench fanout -rate 1000 -topics 1000 -publishers 100 -subscribers 500
+  wsbench fanout -rate 20 -slow 0.01 -policy DropOldest
+  wsbench fanout -rate 3000 -size 16000 -sockets 10 -conns 10 -slow-conns 1`,
+	groups: flagsAddr | flagsSize | flagsDuration | flagsFanout | flagsLoad,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).Fanout},
 }, {
 	name: "idle",

@@ -19,9 +19,17 @@ A server of WebSockets over cleartext HTTP/2 (RFC 8441, prior knowledge), to be 
 any path and any origin, and echoes every message, except text messages that begin with "!":
 
   !B COUNT SIZE   publishes COUNT binary messages of SIZE octets to every open socket, one after
-                  another. They begin with their number (64 bits, from 1) and the time (64 bits,
-                  nanoseconds since 1970), most significant octet first, as far as there is room
+                  another, as fast as the slowest connection takes them
+  !P TOPIC PUBLISHER COUNT SIZE RATE
+                  publishes COUNT binary messages of SIZE octets to a topic, RATE of them a second,
+                  whoever keeps up with that; when all are published it answers "!P PUBLISHER"
   !G              collects garbage, returns memory to the operating system, and answers "!G"
+
+What is published begins with its number (64 bits, from 1), the time (64 bits, nanoseconds since 1970)
+and PUBLISHER (32 bits, 0 with !B), most significant octet first, as far as there is room.
+
+A socket on a path /t/NAME[/NAME...] is a member of these topics. With ?policy=NAME behind any path it has
+that policy when it is slow: CloseSlow, DropNewest, DropOldest or Conflate.
 
 A command it does not understand is answered with "!E" and the reason. When it is ready it prints
 one line, "listening on HOST:PORT". SIGINT or SIGTERM end it: it closes all sockets with 1001 and

@@ -1,0 +1,167 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ratedFanout has the server publish a plan, and waits until every socket that is not slow has all of
+// it, or nothing more comes.
+type ratedFanout struct {
+	unexpected
+	cl       *Client
+	tally    *tally
+	epoch    int64         // cl.start, in nanoseconds since 1970
+	slow     *slowReaders  // nil: none yet
+	answered int           // publishers that are through
+	count    int           // deliveries
+	givenUp  int           // slow sockets, by the server
+	last     time.Duration // when a prompt socket or a publisher was last heard
+	quiet    time.Duration // nothing comes for so long after all was published: what is missing is lost
+	next     time.Duration // when to look after slow readers and memory
+	delivery *Delivery
+}
+
+// quietMax is ratedFanout.quiet.
+const quietMax = 2 * time.Second
+
+// fanoutAtRate publishes the plan, after a warm-up of one message by each publisher. Latency is that of
+// deliveries to sockets that are not slow, from their publish. If one of these lost anything, was
+// delivered anything twice or out of order, the error is a *DeliveryError, beside the result.
+//
+// Sockets that are slow remain so: it is the last scenario of a Client that has any.
+func (cl *Client) fanoutAtRate(ctx context.Context) (Result, error) {
+	warmUp := *cl.plan
+	warmUp.count, warmUp.each = 1, 1000
+	f := newRatedFanout(cl, &warmUp, 0)
+	if err := cl.begin("fanout warm-up", "deliveries", &f.count); err != nil {
+		return Result{}, err
+	}
+	if err := f.publish(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := f.tally.verdict(); err != nil {
+		return Result{}, fmt.Errorf("warm-up: %w", err)
+	}
+	slow, err := cl.slowDown(ctx, cl.plan)
+	if err != nil {
+		return Result{}, err
+	}
+	f = newRatedFanout(cl, cl.plan, uint32(cl.plan.Publishers))
+	f.slow = slow
+	return f.measure(ctx)
+}
+
+func newRatedFanout(cl *Client, p *plan, base uint32) *ratedFanout {
+	cl.resetCounts()
+	return &ratedFanout{
+		cl: cl, tally: newTally(p, base, cl.slowOf), epoch: cl.start.UnixNano(), quiet: quietMax, delivery: &Delivery{},
+	}
+}
+
+func (f *ratedFanout) measure(ctx context.Context) (Result, error) {
+	cl := f.cl
+	if err := f.watchMemory(); err != nil {
+		return Result{}, err
+	}
+	f.delivery.Memory.Base = f.delivery.Memory.RSS
+	if err := cl.begin("fanout", "deliveries", &f.count); err != nil {
+		return Result{}, err
+	}
+	r, err := cl.end(f.publish(ctx), &f.tally.latency)
+	if r.Name == "" {
+		return r, err
+	}
+	r.Delivery = f.summary(r.Partial)
+	if err == nil {
+		err = f.tally.verdict()
+	}
+	return r, err
+}
+
+// publish starts the publishers, and returns when what they publish has arrived.
+func (f *ratedFanout) publish(ctx context.Context) error {
+	p := f.tally.plan
+	c, i := f.cl.socket(0)
+	for publisher := range p.Publishers {
+		r := p.command(publisher, f.tally.base, f.cl.cfg.Size)
+		c.send(i, opText, r.text(), false)
+	}
+	var failed error
+	err := f.cl.run(ctx, f, func() bool {
+		failed = f.turn()
+		return failed != nil || f.over()
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// over says whether there is nothing more to wait for.
+func (f *ratedFanout) over() bool {
+	return f.answered == f.tally.plan.Publishers && (f.tally.complete() || f.cl.now-f.last > f.quiet)
+}
+
+// turn does what is due, a few times a second.
+func (f *ratedFanout) turn() error {
+	if f.slow == nil || f.cl.now < f.next {
+		return nil
+	}
+	f.next = f.cl.now + tick
+	if err := f.watchMemory(); err != nil {
+		return err
+	}
+	return f.slow.feed()
+}
+
+func (f *ratedFanout) watchMemory() error {
+	if f.cl.cfg.Server == nil {
+		return nil
+	}
+	rss, err := f.cl.cfg.Server.RSS()
+	f.delivery.Memory.RSS = max(f.delivery.Memory.RSS, rss)
+	return err
+}
+
+func (f *ratedFanout) message(c *conn, i int, m message) error {
+	s := &c.streams[i]
+	n := f.cl.number(c, i)
+	switch {
+	case m.op == opText:
+		return f.answer(n, m)
+	case len(m.data) != f.cl.cfg.Size:
+		return faultf("socket %d: delivery of %d octets, asked for were %d", n, len(m.data), f.cl.cfg.Size)
+	}
+	s.seen++
+	f.count++
+	if !s.slow {
+		f.last = f.cl.now
+	}
+	return f.tally.deliver(n, s.slow, parseHead(m.data), f.epoch+int64(f.cl.now))
+}
+
+// answer hears from a publisher that is through.
+func (f *ratedFanout) answer(n int, m message) error {
+	base, most := f.tally.base, uint32(f.tally.plan.Publishers)
+	var r rated
+	fmt.Sscanf(string(m.data), "!P %d", &r.publisher)
+	if n != 0 || r.publisher-base-1 >= most || string(m.data) != string(r.done()) {
+		return faultf("socket %d: a command to publish was answered: %.80q", n, m.data)
+	}
+	f.answered++
+	f.last = f.cl.now
+	return nil
+}
+
+// closed is told of slow sockets that the server gives up, which is its right.
+func (f *ratedFanout) closed(c *conn, i int, err error) error {
+	if !c.streams[i].slow {
+		return f.unexpected.closed(c, i, err)
+	}
+	if err != nil {
+		f.givenUp++
+	}
+	return nil
+}
