@@ -170,29 +170,27 @@ func (f *feed) dropLate(s *stream) {
 
 // forgo counts what one member that leaves does not get, from a position on, as dropped.
 func (f *feed) forgo(from uint64, s *stream) {
-	l := &f.share.log
+	l, n := &f.share.log, 0
 	for pos := max(from, l.first); pos < l.end(); pos++ {
 		e := l.at(pos)
 		if e.except == s {
 			continue // and it stays so: what is a batch now must be the same later
 		}
 		e.owed--
-		f.share.topic.drop(1, droppedEnded)
+		n++
 	}
+	f.share.topic.drop(n, droppedEnded)
 }
 
 // forgoAll counts what the members, who all leave, do not get.
 func (f *feed) forgoAll() {
 	f.forgoBatch(max(f.pos, f.share.log.first), droppedEnded)
-	l := &f.share.log
+	l, late := &f.share.log, 0 // of the late, who are in the order of their positions
 	for pos := max(f.end, l.first); pos < l.end(); pos++ {
-		n := len(f.members)
-		for _, late := range f.late {
-			if late.from <= pos {
-				n++
-			}
+		for late < len(f.late) && f.late[late].from <= pos {
+			late++
 		}
-		f.lose(pos, n, droppedEnded)
+		f.lose(pos, len(f.members)+late, droppedEnded)
 	}
 }
 
