@@ -32,7 +32,7 @@ type AcceptOptions struct {
 
 	// Header is added to the response. Names must be lower-case, and neither
 	// about the connection nor about the handshake itself, and all of it at
-	// most 8 KiB.
+	// most 8 KiB, with the subprotocol, and 32 octets more for each field.
 	Header []Field
 
 	// Data is what Conn.Data returns from OnOpen on.
@@ -45,16 +45,20 @@ type AcceptOptions struct {
 	Queue *QueueLimits
 }
 
-// headerSizeMax bounds AcceptOptions.Header, in octets, so that the response fits one HTTP/2 frame.
+// headerSizeMax bounds the fields of the response, in octets as RFC 9113 §6.5.2
+// counts them, so that encoded they fit one HTTP/2 frame.
 const headerSizeMax = 8 << 10
 
 // Accept accepts the handshake. It panics if the request is decided, or if o
 // could not be sent.
 func (r *Request) Accept(o AcceptOptions) {
-	size := 0
+	size := len(o.Subprotocol)
 	for _, f := range o.Header {
 		checkField(f)
-		size += len(f.Name) + len(f.Value)
+		size += len(f.Name) + len(f.Value) + 32
+	}
+	if slices.Contains(o.Topics, nil) {
+		panic("ws: Accept: a topic is nil")
 	}
 	if size > headerSizeMax {
 		panic(fmt.Sprintf("ws: Accept: %d octets of Header, at most %d", size, headerSizeMax))

@@ -91,6 +91,7 @@ func TestAcceptPanics(t *testing.T) {
 	for _, value := range []string{"a\r\nset-cookie: b", "a\n", "a\r", "a\x00", " a", "a ", "\ta", "a\t"} {
 		wantPanic(t, `invalid value of field "x-ours"`, func() { r.Accept(AcceptOptions{Header: []Field{{Name: "x-ours", Value: value}}}) })
 	}
+	wantPanic(t, "a topic is nil", func() { r.Accept(AcceptOptions{Topics: []Topic{nil}}) })
 	r.Accept(AcceptOptions{})
 	wantPanic(t, "decided", func() { r.Accept(AcceptOptions{}) })
 	wantPanic(t, "decided", func() { r.Reject(403, "") })
@@ -106,16 +107,19 @@ func TestRejectPanics(t *testing.T) {
 }
 
 func TestAcceptHeaderTooLarge(t *testing.T) {
-	for _, test := range []struct {
-		octets int
-		status int
-	}{{headerSizeMax - 1, 200}, {headerSizeMax, 500}} {
-		e := NewEndpoint(Funcs{Handshake: func(r *Request) {
-			r.Accept(AcceptOptions{Header: []Field{{Name: "x", Value: strings.Repeat("v", test.octets)}}})
-		}}, EndpointOptions{})
-		d := e.Handshake(&Request{Scheme: "http", Authority: "example.com", Path: "/", Fields: []Field{{Name: "sec-websocket-version", Value: "13"}}})
-		if d.Status != test.status {
-			t.Errorf("1 + %d octets of Header: %d, want %d", test.octets, d.Status, test.status)
+	large := strings.Repeat("v", headerSizeMax-33)
+	for name, test := range map[string]struct {
+		options AcceptOptions
+		status  int
+	}{
+		"as large as may be":  {AcceptOptions{Header: []Field{{Name: "x", Value: large}}}, 200},
+		"too large":           {AcceptOptions{Header: []Field{{Name: "x", Value: large + "v"}}}, 500},
+		"with a subprotocol":  {AcceptOptions{Header: []Field{{Name: "x", Value: large}}, Subprotocol: "c"}, 500},
+		"many, each of three": {AcceptOptions{Header: slices.Repeat([]Field{{Name: "x", Value: ""}}, headerSizeMax/3)}, 500},
+	} {
+		e := NewEndpoint(Funcs{Handshake: func(r *Request) { r.Accept(test.options) }}, EndpointOptions{})
+		if d := e.Handshake(requestWith("sec-websocket-version", "13", "sec-websocket-protocol", "c")); d.Status != test.status {
+			t.Errorf("%s: %d, want %d", name, d.Status, test.status)
 		}
 	}
 }
