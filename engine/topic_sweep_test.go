@@ -243,3 +243,14 @@ func TestStreamWindowsAreSettled(t *testing.T) {
 		}
 	}
 }
+
+// What a peer may grant is measured by what it was sent, also where that is not yet in the stream's own window.
+func TestGrantAfterASweep(t *testing.T) {
+	p := openTopic(t, Limits{}, TopicOptions{}, 2)
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=2147483647")
+	p.hears("the largest window there is")
+	p.publish(long("a", 100))
+	p.hears("102 octets of it", "1 a", "3 a")
+	p.send("WINDOW_UPDATE 1 increment=102", "WINDOW_UPDATE 3 increment=103")
+	p.hears("one more than was sent is too much", "3 reset")
+}
