@@ -65,7 +65,7 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 		return
 	}
 	s := c.newStream(id, streamSocket, false)
-	c.sendHeaders(id, d.Status, d.Fields, false)
+	c.sendHeaders(id, d.Status, d.Fields)
 	s.ws.Init(k.endpointFor(d.Queue), s, d.Data)
 	for _, t := range d.Topics {
 		if err := t.Join(&s.ws); err != nil {
@@ -93,7 +93,7 @@ func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
 	s.kind = streamResponse
 	delete(c.requests, s.id)
 	c.sendHeaders(s.id, status, append(fields[:len(fields):len(fields)],
-		ws.Field{Name: "content-type", Value: "text/plain; charset=utf-8"}), false)
+		ws.Field{Name: "content-type", Value: "text/plain; charset=utf-8"}))
 	g := c.core.segments.get()
 	g.kind = segmentBody
 	g.buf = append(g.buf[:0], body...)
@@ -104,14 +104,11 @@ func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
 	c.startClosing(s)
 }
 
-// sendHeaders writes a response's field block, which is always small enough for one frame.
-func (c *conn) sendHeaders(id uint32, status int, fields []ws.Field, end bool) {
+// sendHeaders writes a response's field block, which is always small enough for one frame. END_STREAM
+// follows in a DATA frame, also of a response without a body.
+func (c *conn) sendHeaders(id uint32, status int, fields []ws.Field) {
 	at := len(c.control)
-	flags := frame.FlagEndHeaders
-	if end {
-		flags |= frame.FlagEndStream
-	}
-	c.control = frame.AppendHeaders(c.controls(), id, flags, nil)
+	c.control = frame.AppendHeaders(c.controls(), id, frame.FlagEndHeaders, nil)
 	c.control = hpack.AppendStatus(c.control, status)
 	for _, f := range fields {
 		c.control = hpack.AppendField(c.control, f.Name, f.Value)
@@ -119,7 +116,7 @@ func (c *conn) sendHeaders(id uint32, status int, fields []ws.Field, end bool) {
 	frame.PutHeader(c.control[at:], frame.Header{
 		Length:   uint32(len(c.control) - at - frame.HeaderLen),
 		Type:     frame.Headers,
-		Flags:    flags,
+		Flags:    frame.FlagEndHeaders,
 		StreamID: id,
 	})
 	c.touch()

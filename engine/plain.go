@@ -65,7 +65,7 @@ func (c *conn) respondPlain(s *stream) {
 	s.kind = streamResponse
 	delete(c.requests, s.id)
 	s.end, s.reset = true, true
-	c.sendHeaders(s.id, 404, nil, false)
+	c.sendHeaders(s.id, 404, nil)
 	s.schedule()
 	c.startClosing(s)
 }

@@ -113,9 +113,9 @@ func (c *Conn) Opened() {
 	c.endpoint.handler.OnOpen(c)
 }
 
-// Closed reports whether OnClose has been called.
+// Closed reports whether OnClose has been called, or is about to be.
 //
-// For the engine; on the loop.
+// For the engine; any goroutine.
 func (c *Conn) Closed() bool { return c.current() == stateClosed }
 
 // CloseSent reports whether WriteClose has been called, or will never be.

@@ -46,7 +46,8 @@ var (
 	// ErrPanic: the handler panicked.
 	ErrPanic = errors.New("ws: handler panicked")
 
-	// ErrReset: the peer reset the stream.
+	// ErrReset: the stream was reset, by the peer or, for the reason that the
+	// error tells too, by us.
 	ErrReset = errors.New("ws: stream reset")
 
 	// ErrConnLost: the connection below is gone.
