@@ -135,9 +135,3 @@ func (c *Conn) Held() int {
 	}
 	return cap(c.partial.buf) + cap(c.partial.control)
 }
-
-// Incomplete reports whether the peer has begun a frame or a message and not
-// finished it, which is what a deadline is for.
-//
-// For the engine; on the loop.
-func (c *Conn) Incomplete() bool { return c.partial != nil }

@@ -335,7 +335,7 @@ func (s *script) checkBounds(o EndpointOptions) {
 	if limit := 2*max(o.MessageBytesMax, bufferLenMin) + bufferLenMin; s.c.Held() > limit {
 		s.t.Fatalf("Conn holds %d octets, more than %d", s.c.Held(), limit)
 	}
-	if s.c.Closed() && s.c.Incomplete() {
+	if s.c.Closed() && s.c.partial != nil {
 		s.t.Fatal("a closed Conn holds a partial")
 	}
 	if f := s.c.partial; f != nil && (f.checked > len(f.buf) || len(f.buf) > f.size || f.size > o.MessageBytesMax) {

@@ -107,8 +107,8 @@ func (s *script) OnMessage(c *Conn, m Message) {
 func (s *script) OnClose(c *Conn, err error) {
 	s.closed++
 	s.say("%s", closing(err))
-	if !c.Closed() || c.Held() != 0 || c.Incomplete() {
-		s.t.Errorf("in OnClose: Closed %t, Held %d, Incomplete %t", c.Closed(), c.Held(), c.Incomplete())
+	if !c.Closed() || c.Held() != 0 || c.partial != nil {
+		s.t.Errorf("in OnClose: Closed %t, Held %d, Incomplete %t", c.Closed(), c.Held(), c.partial != nil)
 	}
 	if s.onClose != nil {
 		s.onClose()
