@@ -145,8 +145,11 @@ func (t *Topic) PublishExcept(p *ws.Prepared, c *ws.Conn) {
 // PublishThen sends p to every member and calls done, once, when each loop has framed it for, queued
 // it at, or dropped it for the last of its members. A publisher that waits for it goes at the pace of
 // the slowest connection that still has it in the log. done is called from
-// a loop, or from PublishThen itself, and must not block.
+// a loop, or from PublishThen itself, and must neither block nor panic.
 func (t *Topic) PublishThen(p *ws.Prepared, done func()) {
+	if done == nil {
+		panic("engine: PublishThen without done")
+	}
 	r := &receipt{done: done}
 	r.pending.Store(1)
 	t.publish(p, nil, r)
@@ -154,6 +157,9 @@ func (t *Topic) PublishThen(p *ws.Prepared, done func()) {
 }
 
 func (t *Topic) publish(p *ws.Prepared, except *stream, r *receipt) {
+	if p == nil {
+		panic("engine: Publish of nil") // here, not in the loop or under its lock: Prepare may have failed
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.published++

@@ -176,6 +176,34 @@ func TestFoundPlacesInQueuesAreMemory(t *testing.T) {
 	}
 }
 
+// A handler that publishes what Prepare refused panics, and the loop goes on.
+func TestFoundPublishOfNil(t *testing.T) {
+	topic := NewTopic("", TopicOptions{Retain: RetainNewest})
+	h := ws.Funcs{Message: func(c *ws.Conn, m ws.Message) {
+		p, _ := ws.Prepare(ws.Text, m.Data)
+		topic.Publish(p)
+	}}
+	h.Open = func(c *ws.Conn) { topic.Join(c) }
+	p := openTestPeer(t, Limits{}, h)
+	p.open(1)
+	p.open(3)
+	p.data(1, 0, message(ws.OpBinary, "\xff"))
+	p.want("it has closed its own socket", `DATA 1 END_STREAM 0x881003f3 "internal error"`)
+	p.data(3, 0, message(ws.OpBinary, "x"))
+	p.want("another publishes", `DATA 3 0x8101 "x"`)
+	wantPanic(t, func() { topic.PublishThen(prepared(t, "x"), nil) })
+}
+
+func wantPanic(t *testing.T, f func()) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	f()
+}
+
 func TestFoundCodeThatCannotBeSent(t *testing.T) {
 	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Code: ws.CloseAbnormal}}, 1)
 	for range 2 {
