@@ -6,6 +6,7 @@ import (
 
 	"h2ws/engine/frame"
 	"h2ws/hpack"
+	"h2ws/ws"
 )
 
 // recvPhase says what the next octet belongs to.
@@ -277,7 +278,7 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 	request := &c.core.request
 	err := c.hpack.Decode(block, request)
 	if errors.Is(err, hpack.ErrTooLarge) {
-		c.respond(c.newStream(id, streamResponse, end), 431, nil, "request header fields too large")
+		c.refuse(id, end, ws.Decision{Status: 431, Reason: "request header fields too large"})
 		return nil
 	}
 	if err != nil {

@@ -80,7 +80,7 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	}
 }
 
-// refuse answers an opening handshake with an error.
+// refuse answers an opening handshake, or what may be one, with an error.
 func (c *conn) refuse(id uint32, end bool, d ws.Decision) {
 	c.core.stats.SocketsRefused++
 	c.respond(c.newStream(id, streamResponse, end), d.Status, d.Fields, d.Reason)

@@ -12,7 +12,7 @@ type Stats struct {
 
 	Sockets        int64  // open WebSockets now
 	SocketsOpened  uint64 // opening handshakes accepted
-	SocketsRefused uint64 // opening handshakes answered with an error
+	SocketsRefused uint64 // opening handshakes answered with an error, and requests too large to be told from one
 	SocketsSlow    uint64 // closed because the peer did not keep up: ws.QueueLimits
 	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
 	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404
