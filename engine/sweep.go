@@ -344,6 +344,9 @@ func (f *feed) charged() {
 
 // chargeUnserved ends it early: those without the batch are not charged.
 func (f *feed) chargeUnserved() {
+	if f.windows.size == 0 {
+		return // no batch, or one that goes through queues
+	}
 	for _, s := range f.members[f.next:] {
 		s.membership(f.share).base += f.windows.size
 	}
