@@ -33,11 +33,10 @@ type fanReceipt struct {
 
 // fanMessage is one message: its octets begin with its number.
 type fanMessage struct {
-	n      int
-	p      *ws.Prepared
-	topic  *fanTopic  // that it is published to, or
-	to     *fanSocket // that it is sent to
-	except bool
+	n     int
+	p     *ws.Prepared
+	topic *fanTopic  // that it is published to, or
+	to    *fanSocket // that it is sent to
 }
 
 // fanSocket is one WebSocket.
