@@ -122,7 +122,7 @@ func (k *fanCore) flush() {
 // flush is loop.flush.
 func (c *fanClient) flush() (more bool) {
 	f := c.f
-	for range 1 + f.r.IntN(gathersTurn) {
+	for range 1 + f.r.IntN(4) {
 		if c.conn.state == connLost || !c.writeRest() {
 			return false
 		}
