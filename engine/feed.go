@@ -124,15 +124,14 @@ func (f *feed) admitLate() {
 	}
 }
 
-// drop takes a member out. What it was still to get, it loses.
-func (f *feed) drop(s *stream, m *membership) {
+// drop takes a member out and returns from which position on it has got nothing.
+func (f *feed) drop(s *stream, m *membership) (from uint64) {
 	if m.index == memberLate {
-		f.dropLate(s)
-		return
+		return f.dropLate(s)
 	}
 	s.settle()
 	i, last := int(m.index), len(f.members)-1
-	from := f.pos
+	from = f.pos
 	if i < f.next {
 		// Among those that have the batch the last takes its place, so that
 		// nobody is passed over and nobody served twice.
@@ -144,7 +143,7 @@ func (f *feed) drop(s *stream, m *membership) {
 	f.members[last] = nil
 	f.members, f.ids = f.members[:last], f.ids[:last]
 	f.windows.set(last, true)
-	f.forgo(from, s)
+	return from
 }
 
 func (f *feed) moveMember(from, to int) {
@@ -157,29 +156,34 @@ func (f *feed) moveMember(from, to int) {
 	s.membership(f.share).index = uint32(to)
 }
 
-func (f *feed) dropLate(s *stream) {
+func (f *feed) dropLate(s *stream) (from uint64) {
 	for i, late := range f.late {
 		if late.s == s {
 			f.late = append(f.late[:i], f.late[i+1:]...)
-			f.forgo(late.from, s)
-			return
+			return late.from
 		}
 	}
 	panic("BUG: a late member is not among the late")
 }
 
-// forgo counts what one member that leaves does not get, from a position on, as dropped.
+// forgo settles what the log owes to one that was a member, from a position on. A Close of ours comes behind what was
+// published before it, as far as the queue has room; else it is dropped.
 func (f *feed) forgo(from uint64, s *stream) {
-	l, n := &f.share.log, 0
+	l, n, t := &f.share.log, 0, f.share.topic
+	closing := s.ws.CloseSent() && !s.ws.Closed() && !f.share.core.holdsTooMuch()
 	for pos := max(from, l.first); pos < l.end(); pos++ {
 		e := l.at(pos)
 		if e.except == s {
 			continue // and it stays so: what is a batch now must be the same later
 		}
 		e.owed--
-		n++
+		if closing && (s.queue.empty() || !s.over(s.limitsFor(t))) {
+			s.pushPublished(e.p, t)
+		} else {
+			n++
+		}
 	}
-	f.share.topic.drop(n, droppedEnded)
+	t.drop(n, droppedEnded)
 }
 
 // forgoAll counts what the members, who all leave, do not get.

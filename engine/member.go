@@ -79,8 +79,9 @@ func (s *stream) leaveAll() {
 // quit takes s out of a feed, and the feed out of its share if s was the last.
 func (s *stream) quit(m *membership) {
 	f := m.feed
-	f.drop(s, m)
+	from := f.drop(s, m)
 	s.unlist(m)
+	f.forgo(from, s)
 	f.left(1)
 }
 

@@ -5,20 +5,23 @@ import "h2ws/ws"
 // offer queues a published message for a socket that can't take it at once, under the topic's limits or
 // its own. Whatever becomes of the message is counted.
 func (s *stream) offer(p *ws.Prepared, t *Topic) {
-	limits := s.ws.QueueLimits()
-	if t.options.Queue != nil {
-		limits = t.options.Queue
-	}
-	n := len(p.Frame())
 	if s.ended() {
 		t.drop(1, droppedEnded)
 		return
 	}
-	if !s.queue.empty() && !s.makeRoom(limits, p, n) {
+	if !s.queue.empty() && !s.makeRoom(s.limitsFor(t), p, len(p.Frame())) {
 		t.drop(1, droppedQueue)
 		return
 	}
 	s.pushPublished(p, t)
+}
+
+// limitsFor are the limits for what is published to t.
+func (s *stream) limitsFor(t *Topic) *ws.QueueLimits {
+	if t.options.Queue != nil {
+		return t.options.Queue
+	}
+	return s.ws.QueueLimits()
 }
 
 // pushPublished queues a published message, whatever waits already.

@@ -22,6 +22,7 @@ var ErrForeignConn = errors.New("engine: the Conn is not this engine's")
 //
 //	Owed == Delivered + Dropped + Conflated + Pending
 //
+// ws.Conn.Close and Server.Shutdown come behind what was published before, as far as the queue has room.
 // A Topic without members costs its own memory and nothing on any loop.
 type Topic struct {
 	name    string

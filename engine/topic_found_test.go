@@ -204,6 +204,29 @@ func wantPanic(t *testing.T, f func()) {
 	f()
 }
 
+// Close comes "behind the messages sent before", those published included.
+func TestFoundGoodbyeBeforeClose(t *testing.T) {
+	var all []*ws.Conn
+	p := openTestPeer(t, Limits{Queue: ws.QueueLimits{MaxMessages: 3}}, quiet(&all))
+	p.open(1)
+	p.open(3)
+	topic := NewTopic("", TopicOptions{})
+	join(t, topic, all...)
+	p.settle()
+	all[0].Send(ws.Text, []byte("1"))
+	for _, text := range []string{"2", "3", "4"} {
+		topic.PublishExcept(prepared(t, text), all[1])
+	}
+	for _, c := range all {
+		c.Close(ws.CloseNormal, "")
+	}
+	p.settle()
+	p.want("the queue has room for three", `DATA 1 0x8101 "1" 0x8101 "2" 0x8101 "3" 0x880203e8`, `DATA 3 0x880203e8`)
+	if s := topic.Stats(); s.Delivered != 2 || s.DroppedEnded != 1 || s.Pending != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestFoundCodeThatCannotBeSent(t *testing.T) {
 	p, all := openQuiet(t, Limits{Queue: ws.QueueLimits{MaxMessages: 1, Code: ws.CloseAbnormal}}, 1)
 	for range 2 {

@@ -283,13 +283,13 @@ func TestTopicMembersGoInTheMiddleOfASweep(t *testing.T) {
 			for id := uint32(1); id < 20; id += 2 {
 				a, b := count[fmt.Sprint(id, " a")], count[fmt.Sprint(id, " b")]
 				gone := slices.Contains(goes, id)
-				if a > 1 || (a == 1) == (gone && id > 7) || b == 1 == gone || b > 1 {
+				if a > 1 || (a == 1) == (gone && id > 7 && how != "local") || b == 1 == gone || b > 1 {
 					t.Errorf("%s of %v: stream %d gets %d times a, %d times b", how, goes, id, a, b)
 				}
 			}
 			unserved := 0
 			for _, id := range goes {
-				if id > 7 {
+				if id > 7 && how != "local" { // our Close comes behind what was published
 					unserved++
 				}
 			}
