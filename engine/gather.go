@@ -23,7 +23,7 @@ const (
 	// gatherSize is the most that one write is given: beyond 256 KiB the system call's own cost has
 	// vanished, and a peer that stops reading pins as much.
 	gatherSize = 256 << 10
-	// gatherSizeMin is what a connection starts with and falls back to when its socket is full.
+	// gatherSizeMin is what a connection starts with; it falls back to what its socket took when it is full.
 	gatherSizeMin = 32 << 10
 	// refMin is the payload from which a reference costs less than a copy (BenchmarkGather).
 	refMin = 4 << 10

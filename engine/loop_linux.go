@@ -261,7 +261,7 @@ func (l *loop) write(c *conn) {
 		c.burst = min(2*c.burst, gatherSize)
 		return
 	}
-	c.burst = gatherSizeMin
+	c.burst = max(gatherSizeMin, sent)
 	c.wire.rest = make([]byte, 0, l.gather.size-sent)
 	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
 		c.wire.rest = append(c.wire.rest, v...)
