@@ -43,6 +43,7 @@ type conn struct {
 	waiting  []pending            // output that waits for the connection's window, first in, first out
 	stalled  map[uint32][]pending // output that waits for a stream's window
 	partials map[uint32][]byte    // beginnings of messages that DATA frames cut
+	spare    [][]byte             // memory for more of them, as many as its capacity
 	refusal  *RefusedError        // of the first refused stream, while its body is read
 	key      uint32               // state of the generator of masking keys
 }
@@ -71,7 +72,7 @@ func newConn(number int, wake *[]*conn, r request, window int32) *conn {
 		wake: wake, number: number, request: r,
 		maxStreams: math.MaxInt32, maxFrame: frame.MaxPayloadMin, peerWindow: initialWindow, sendWindow: initialWindow,
 		window: window, recvWindow: connWindow,
-		stalled: map[uint32][]pending{}, partials: map[uint32][]byte{},
+		stalled: map[uint32][]pending{}, partials: map[uint32][]byte{}, spare: make([][]byte, 0, 4),
 		key: 0x9e3779b9 * uint32(number+1),
 	}
 	c.out = append(c.out, frame.Preface...)

@@ -155,12 +155,19 @@ func (c *conn) keep(i int, memory, rest []byte) {
 		return
 	case len(rest) == 0:
 		delete(c.partials, uint32(i))
+		if len(c.spare) < cap(c.spare) { // see conn.spare
+			c.spare = append(c.spare, memory[:0])
+		}
 	case len(rest) < len(memory):
 		c.partials[uint32(i)] = memory[:copy(memory, rest)]
 	case len(memory) > 0:
 		c.partials[uint32(i)] = memory
 	default:
-		c.partials[uint32(i)] = append([]byte(nil), rest...)
+		var fresh []byte
+		if n := len(c.spare); n > 0 {
+			fresh, c.spare = c.spare[n-1], c.spare[:n-1]
+		}
+		c.partials[uint32(i)] = append(fresh, rest...)
 	}
 	s.partial = len(rest) > 0
 }

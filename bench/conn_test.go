@@ -256,3 +256,39 @@ func TestMessagesCutAnywhere(t *testing.T) {
 		d.wantEvents("messages are the same however they are cut", want...)
 	}
 }
+
+// taker takes every message.
+type taker struct {
+	unexpected
+	messages int
+}
+
+func (e *taker) message(*conn, int, message) error {
+	e.messages++
+	return nil
+}
+
+func TestCutMessagesReuseMemory(t *testing.T) {
+	d := newDialogue(t, offer)
+	d.open(2)
+	e := &taker{}
+	d.c.events = e
+	whole := unmaskedFrame(opBinary, make([]byte, 20_000))
+	var wire []byte
+	for _, i := range []int{0, 1} {
+		wire = frame.AppendData(wire, streamID(i), 0, whole[:16384])
+	}
+	for _, i := range []int{0, 1} {
+		wire = frame.AppendData(wire, streamID(i), 0, whole[16384:])
+	}
+	recv := func() {
+		if n, err := d.c.recv(wire); n != len(wire) || err != nil {
+			t.Fatal(n, err)
+		}
+		d.c.out = d.c.out[:0]
+	}
+	recv()
+	if n := testing.AllocsPerRun(100, recv); n > 0 || e.messages != 2*102 {
+		t.Errorf("%v allocations for messages in two DATA frames each; %d arrived", n, e.messages)
+	}
+}
