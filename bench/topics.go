@@ -26,7 +26,7 @@ type topicTable struct {
 // topicSet is the topics of a path. holders > 0 while it is in its table, under topicTable.mu.
 type topicSet struct {
 	path    string
-	topics  []ws.Topic // every socket's first
+	topics  []ws.Topic // every socket's last: the first that a socket joins is nearest at hand
 	named   []*namedTopic
 	holders int
 }
@@ -58,7 +58,7 @@ func (t *topicTable) open(path string) *topicSet {
 }
 
 func (t *topicTable) newSet(path string) *topicSet {
-	set := &topicSet{path: path, topics: []ws.Topic{t.all}}
+	set := &topicSet{path: path}
 	for _, name := range topicNames(path) {
 		topic := t.topics[name]
 		if topic == nil {
@@ -69,6 +69,7 @@ func (t *topicTable) newSet(path string) *topicSet {
 		set.named = append(set.named, topic)
 		set.topics = append(set.topics, topic.Topic)
 	}
+	set.topics = append(set.topics, t.all)
 	t.sets[path] = set
 	return set
 }

@@ -61,11 +61,11 @@ func TestTopicTableAgainstModel(t *testing.T) {
 		switch random.IntN(5) {
 		case 0, 1:
 			set := table.open(fmt.Sprintf("/t/%d/%d?x=%d", random.IntN(5), random.IntN(5), random.IntN(2)))
-			if len(set.topics) != len(set.named)+1 || set.topics[0] != ws.Topic(table.all) {
+			if len(set.topics) != len(set.named)+1 || set.topics[len(set.named)] != ws.Topic(table.all) {
 				t.Fatalf("%s: topics %v", set.path, set.topics)
 			}
 			for i, topic := range set.named {
-				if was := identity[topic.Name()]; was != nil && was != topic || set.topics[i+1] != ws.Topic(topic.Topic) {
+				if was := identity[topic.Name()]; was != nil && was != topic || set.topics[i] != ws.Topic(topic.Topic) {
 					t.Fatalf("%s: there are two topics %s", set.path, topic.Name())
 				}
 				identity[topic.Name()] = topic

@@ -106,6 +106,10 @@ func (s *stream) shortened() {
 		return
 	}
 	if s.turn == turnBlocked && (first == nil || !first.begun) {
+		// Without what feeds have charged there is more in the window than may be sent, never less.
+		if first != nil && s.sendWindow.Available(s.conn.peerInitial) < int64(first.least()) {
+			return // it is noted when it would be too old: no later than what is gone
+		}
 		s.unlink()
 	}
 	s.schedule()

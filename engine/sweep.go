@@ -165,11 +165,11 @@ func (f *feed) sweepPart(g *gather, forConn int64) bool {
 func (f *feed) sweepOne(g *gather, b *batchCache) bool {
 	n := len(b.frame)
 	s := f.members[f.next]
-	forStream := s.available()
-	f.next++
 	m := s.membership(f.share)
+	queue := s.turn != turnNone || s.available() < int64(n) // a look at all its feeds is for those who may get it now
+	f.next++
 	m.base += uint32(n) // charged by itself
-	if s.turn != turnNone || forStream < int64(n) {
+	if queue {
 		f.queueBatch(s)
 		return false
 	}

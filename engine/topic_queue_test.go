@@ -212,6 +212,24 @@ func TestDroppedMessageUnblocks(t *testing.T) {
 	p.checkRings()
 }
 
+// A socket that drops and still has no window keeps its place: to give it a turn each time would be a walk to it and
+// its neighbours on the ring, out of every cache, for each message of every socket that is stalled.
+func TestDropWithoutAWindowGivesNoTurn(t *testing.T) {
+	p := openSlow(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2, Policy: ws.DropOldest}}, TopicOptions{}, 3)
+	p.publish("a", "b")
+	first := p.conn.blocked.Front()
+	if err := p.all[0].Send(ws.Text, []byte("c")); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	if streamOf(first).id != 1 || p.conn.blocked.Front() != first {
+		t.Errorf("stream %d is first, was stream %d", streamOf(p.conn.blocked.Front()).id, streamOf(first).id)
+	}
+	p.drain()
+	p.hears("all that is left", "1 b", "1 c", "3 a", "3 b", "5 a", "5 b")
+	p.checkRings()
+}
+
 func TestControlFramesAreNotDropped(t *testing.T) {
 	for _, policy := range []ws.Policy{ws.DropNewest, ws.DropOldest, ws.Conflate} {
 		p := openSlow(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2, Policy: policy}}, TopicOptions{}, 1)
