@@ -39,7 +39,7 @@ func (c *conn) warm(p []byte) (ahead int) {
 		}
 	}
 	for _, id := range ids[:n] {
-		if s := t.find(id); s != nil {
+		if s := t.find(id); s != nil && !s.slot.Linked() {
 			seen += s.id + uint32(s.ws.Held()) + uint32(s.queued.Load()) // one octet of each of its lines
 		}
 	}
