@@ -87,9 +87,6 @@ func (r *rated) text() []byte {
 	return fmt.Appendf(nil, "!P %s %d %d %d %s", r.topic, r.publisher, r.count, r.size, strconv.FormatFloat(r.rate, 'g', -1, 64))
 }
 
-// done is what its asker is told when all has been published.
-func (r *rated) done() []byte { return fmt.Appendf(nil, "!P %d", r.publisher) }
-
 func parseCount(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {

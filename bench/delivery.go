@@ -10,14 +10,14 @@ import (
 type Delivery struct {
 	Published    int      // messages
 	ToLast       *Latency // from a publish until the last prompt socket has it; nil: none was that far
-	Fewest, Most int      // deliveries to one prompt socket that is in a topic
+	Fewest, Most int      // deliveries to one prompt socket in a topic with a publisher
 	Prompt, Slow Outcome
 	Memory       Memory // RSS is the most there was, Base that before
 }
 
 // Outcome is that of one group of sockets.
 type Outcome struct {
-	Sockets   int // in a topic
+	Sockets   int // in a topic with a publisher
 	Delivered int // messages, each counted once for a socket
 	Lost      int // owed to a socket, and not delivered; of a partial result, only what later ones have overtaken
 	Repeated  int // delivered once more
@@ -65,7 +65,7 @@ func (f *ratedFanout) summary(partial bool) *Delivery {
 		c, i := f.cl.socket(n)
 		s := &c.streams[i]
 		switch {
-		case !t.plan.subscribes(n):
+		case !t.plan.listens(n):
 		case s.slow:
 			d.Slow.Sockets++
 		default:

@@ -14,11 +14,11 @@ type ratedFanout struct {
 	tally    *tally
 	epoch    int64         // cl.start, in nanoseconds since 1970
 	slow     *slowReaders  // nil: none yet
-	answered int           // publishers that are through
 	count    int           // deliveries
 	givenUp  int           // slow sockets, by the server
-	last     time.Duration // when a prompt socket or a publisher was last heard
-	quiet    time.Duration // nothing comes for so long after all was published: what is missing is lost
+	last     time.Duration // when a prompt socket was last heard
+	until    time.Duration // when all should have been published
+	quiet    time.Duration // nothing comes for so long after that: what is missing is lost
 	next     time.Duration // when to look after slow readers and memory
 	delivery *Delivery
 }
@@ -84,6 +84,7 @@ func (f *ratedFanout) measure(ctx context.Context) (Result, error) {
 func (f *ratedFanout) publish(ctx context.Context) error {
 	p := f.tally.plan
 	c, i := f.cl.socket(0)
+	f.until = time.Since(f.cl.start) + p.length()
 	for publisher := range p.Publishers {
 		r := p.command(publisher, f.tally.base, f.cl.cfg.Size)
 		c.send(i, opText, r.text(), false)
@@ -101,7 +102,7 @@ func (f *ratedFanout) publish(ctx context.Context) error {
 
 // over says whether there is nothing more to wait for.
 func (f *ratedFanout) over() bool {
-	return f.answered == f.tally.plan.Publishers && (f.tally.complete() || f.cl.now-f.last > f.quiet)
+	return f.tally.complete() || f.cl.now-max(f.last, f.until) > f.quiet
 }
 
 // turn does what is due, a few times a second.
@@ -130,7 +131,7 @@ func (f *ratedFanout) message(c *conn, i int, m message) error {
 	n := f.cl.number(c, i)
 	switch {
 	case m.op == opText:
-		return f.answer(n, m)
+		return faultf("socket %d: a command to publish was answered: %.80q", n, m.data)
 	case len(m.data) != f.cl.cfg.Size:
 		return faultf("socket %d: delivery of %d octets, asked for were %d", n, len(m.data), f.cl.cfg.Size)
 	}
@@ -140,19 +141,6 @@ func (f *ratedFanout) message(c *conn, i int, m message) error {
 		f.last = f.cl.now
 	}
 	return f.tally.deliver(n, s.slow, parseHead(m.data), f.epoch+int64(f.cl.now))
-}
-
-// answer hears from a publisher that is through.
-func (f *ratedFanout) answer(n int, m message) error {
-	base, most := f.tally.base, uint32(f.tally.plan.Publishers)
-	var r rated
-	fmt.Sscanf(string(m.data), "!P %d", &r.publisher)
-	if n != 0 || r.publisher-base-1 >= most || string(m.data) != string(r.done()) {
-		return faultf("socket %d: a command to publish was answered: %.80q", n, m.data)
-	}
-	f.answered++
-	f.last = f.cl.now
-	return nil
 }
 
 // closed is told of slow sockets that the server gives up, which is its right.

@@ -46,6 +46,7 @@ func TestFanoutAtRate(t *testing.T) {
 	}{
 		"one topic":             {Load{Rate: 200}, 10, 20},
 		"publishers":            {Load{Rate: 1000, Publishers: 10}, 50, 20},
+		"a thousand publishers": {Load{Rate: 20_000, Publishers: 1000}, 1000, 20},
 		"topics":                {Load{Rate: 1000, Topics: 5}, 50, 20},
 		"sockets in several":    {Load{Rate: 1000, Topics: 5, Subscribers: 12, Publishers: 10}, 50, 20},
 		"sockets in none":       {Load{Rate: 1000, Topics: 5, Subscribers: 3}, 50, 15},
@@ -123,13 +124,13 @@ func unfair(t *testing.T, lines ...string) (Result, error) {
 		if string(p) == collect {
 			return nil
 		}
-		return append(lines, fmt.Sprintf("DATA 1 0x%x", unmaskedFrame(opText, []byte("!P 1"))))
+		return lines
 	}}
 	cfg := atRate(s.start(t), Load{Rate: 60})
 	cfg.Sockets, cfg.Conns = 2, 1
 	cl := openAll(t, cfg)
 	f := newRatedFanout(cl, cl.plan, 0)
-	f.slow, f.quiet = &slowReaders{cl: cl}, 0
+	f.slow, f.quiet = &slowReaders{cl: cl}, 0 // what is missing when the time is over is lost
 	return f.measure(t.Context())
 }
 
@@ -164,9 +165,6 @@ func TestUnfairServers(t *testing.T) {
 func TestServersThatPublishWhatTheyShouldNot(t *testing.T) {
 	for want, line := range map[string]string{
 		"command to publish was answered: \"!E no\"": fmt.Sprintf("DATA 1 0x%x", unmaskedFrame(opText, []byte("!E no"))),
-		"command to publish was answered: \"!P 2\"":  fmt.Sprintf("DATA 1 0x%x", unmaskedFrame(opText, []byte("!P 2"))),
-		"answered: \"!P 1 1\"":                       fmt.Sprintf("DATA 1 0x%x", unmaskedFrame(opText, []byte("!P 1 1"))),
-		"socket 1: a command":                        fmt.Sprintf("DATA 3 0x%x", unmaskedFrame(opText, []byte("!P 1"))),
 		"delivery of 5 octets":                       fmt.Sprintf("DATA 3 0x%x", unmaskedFrame(opBinary, make([]byte, 5))),
 		"sequence number 4":                          published(3, 4),
 	} {

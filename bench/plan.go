@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"time"
 )
 
 // plan says which socket is in which topics, who publishes what, and who is slow. Topics, publishers and
@@ -31,6 +32,11 @@ func newPlan(cfg Config) *plan {
 
 func (p *plan) memberships() int { return p.Topics * p.Subscribers }
 
+// length is how long publishing takes.
+func (p *plan) length() time.Duration {
+	return time.Duration(float64(p.count) / p.each * float64(time.Second))
+}
+
 // path returns what socket n opens.
 func (p *plan) path(n int) string {
 	b := []byte("/t")
@@ -46,8 +52,8 @@ func (p *plan) path(n int) string {
 	return string(b)
 }
 
-// subscribes says whether socket n is in any topic.
-func (p *plan) subscribes(n int) bool { return n < p.memberships() }
+// listens says whether socket n is in any topic that somebody publishes to: the first it is in, if any.
+func (p *plan) listens(n int) bool { return n < p.memberships() && n/p.Subscribers < p.Publishers }
 
 // subscriber returns which of the topic's subscribers, from 0, socket n is. ok is false if it is none.
 func (p *plan) subscriber(topic, n int) (k int, ok bool) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -14,12 +15,16 @@ func TestPlanAgainstModel(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Sockets = 1 + random.IntN(50)
 		cfg.Conns = 1 + random.IntN(cfg.Sockets)
-		cfg.Load = Load{Rate: 100, Topics: 1 + random.IntN(20), Subscribers: random.IntN(cfg.Sockets + 1)}
+		cfg.Load = Load{Rate: 100, Topics: 1 + random.IntN(20), Subscribers: random.IntN(cfg.Sockets + 1), Publishers: random.IntN(30)}
 		p := newPlan(cfg)
 		members := map[string][]int{} // by topic, what the sockets' paths say
 		for n := range cfg.Sockets {
 			names := topicNames(p.path(n))
-			if (len(names) > 0) != p.subscribes(n) {
+			published := slices.ContainsFunc(names, func(name string) bool {
+				topic, err := strconv.Atoi(name)
+				return err == nil && topic < p.Publishers
+			})
+			if published != p.listens(n) {
 				t.Fatalf("%+v: socket %d opens %s", cfg.Load, n, p.path(n))
 			}
 			for _, name := range names {

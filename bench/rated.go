@@ -19,8 +19,8 @@ type rated struct {
 // publishersMax bounds the publishers that run at a time: each has a goroutine.
 const publishersMax = 1 << 16
 
-// run publishes until all is published, and says so, or ctx is done. What is late is made up for at once.
-func (r *rated) run(ctx context.Context, publish func(*ws.Prepared)) (all bool) {
+// run publishes until all is published or ctx is done. What is late is made up for at once.
+func (r *rated) run(ctx context.Context, publish func(*ws.Prepared)) {
 	begun := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -30,11 +30,10 @@ func (r *rated) run(ctx context.Context, publish func(*ws.Prepared)) (all bool) 
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			return false
+			return
 		}
 		publish(frameNow(r.publisher, uint64(n+1), payload))
 	}
-	return true
 }
 
 // due is when message n, from 0, is to be published, after the beginning. Where in the first interval
@@ -80,9 +79,7 @@ func (h *referenceHandler) start(c *ws.Conn, r rated) error {
 	go func() {
 		defer h.publishers.Add(-1)
 		defer h.topics.release(topic)
-		if r.run(a.ctx, topic.Publish) {
-			c.Send(ws.Text, r.done())
-		}
+		r.run(a.ctx, topic.Publish)
 	}()
 	return nil
 }

@@ -15,7 +15,7 @@ func TestRatedPublishesOnTime(t *testing.T) {
 		r := rated{publisher: 0, count: 50, size: 64, rate: 10}
 		begun := time.Now()
 		n := 0
-		all := r.run(t.Context(), func(m *ws.Prepared) {
+		r.run(t.Context(), func(m *ws.Prepared) {
 			h := parseHead(m.Data())
 			due := begun.Add(time.Duration(n) * 100 * time.Millisecond).UnixNano()
 			n++
@@ -23,8 +23,8 @@ func TestRatedPublishesOnTime(t *testing.T) {
 				t.Errorf("message %d: %+v of %d octets, want it at %d", n, h, m.Len(), due)
 			}
 		})
-		if !all || n != 50 {
-			t.Errorf("published %d, all %v", n, all)
+		if n != 50 {
+			t.Errorf("published %d", n)
 		}
 	})
 }
@@ -52,16 +52,22 @@ func TestRatedEndsWithItsAsker(t *testing.T) {
 	for _, rate := range []float64{rateMin, 10, rateMax} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan bool, 1)
+			n := 0
+			ended := make(chan struct{})
 			go func() {
-				ended <- (&rated{publisher: 7, count: 1 << 30, rate: rate}).run(ctx, func(*ws.Prepared) { cancel() })
+				defer close(ended)
+				(&rated{publisher: 7, count: 1 << 30, rate: rate}).run(ctx, func(*ws.Prepared) {
+					n++
+					cancel()
+				})
 			}()
 			if rate == rateMin {
 				synctest.Wait()
 				cancel()
 			}
-			if <-ended {
-				t.Error("said that all was published")
+			<-ended
+			if n > 100 { // a timer that has fired may win over ctx, but not for long
+				t.Errorf("%d were published after the end", n)
 			}
 		})
 	}

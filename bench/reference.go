@@ -18,7 +18,7 @@ import (
 //	                another, as fast as the slowest connection takes them
 //	!P TOPIC PUBLISHER COUNT SIZE RATE
 //	                publishes COUNT binary messages of SIZE octets to a topic, RATE of them a second,
-//	                whoever keeps up with that; when all are published it answers "!P PUBLISHER"
+//	                whoever keeps up with that
 //	!G              collects garbage, returns memory to the operating system, and answers "!G"
 //
 // Anything else behind "!" is answered with "!E" and what is wrong with it.

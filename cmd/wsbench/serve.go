@@ -22,7 +22,7 @@ any path and any origin, and echoes every message, except text messages that beg
                   another, as fast as the slowest connection takes them
   !P TOPIC PUBLISHER COUNT SIZE RATE
                   publishes COUNT binary messages of SIZE octets to a topic, RATE of them a second,
-                  whoever keeps up with that; when all are published it answers "!P PUBLISHER"
+                  whoever keeps up with that
   !G              collects garbage, returns memory to the operating system, and answers "!G"
 
 What is published begins with its number (64 bits, from 1), the time (64 bits, nanoseconds since 1970)
