@@ -216,10 +216,10 @@ func (l *loop) flush(c *conn) (more bool) {
 		}
 		l.gather.reset(c.burst)
 		more = c.pull(l.gather)
-		if l.gather.size == 0 {
+		l.write(c)
+		if !more {
 			break
 		}
-		l.write(c)
 	}
 	if !more {
 		l.shutdown(c)
@@ -258,7 +258,9 @@ func (l *loop) write(c *conn) {
 		return
 	}
 	if sent == l.gather.size {
-		c.burst = min(2*c.burst, gatherSize)
+		if sent > 0 {
+			c.burst = min(2*c.burst, gatherSize)
+		}
 		return
 	}
 	c.burst = max(gatherSizeMin, sent)
