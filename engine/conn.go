@@ -42,8 +42,8 @@ type conn struct {
 	peerInitial int32 // the peer's INITIAL_WINDOW_SIZE: base of the streams' windows
 	ready       flow.Ring
 	blocked     flow.Ring
-	unblocked   int                      // streams of blocked, from its front, that may have a window again
-	burst       int                      // octets of the next gather
+	unblocked   int32                    // streams of blocked, from its front, that may have a window again
+	burst       int32                    // octets of the next gather
 	feeds       flow.Ring                // of feeds with something to be swept
 	feedBy      *feedIndex               // the topics of its sockets; nil: none
 	taken       int64                    // octets of all batches of all feeds, and of shrinking windows: see feedWindows
@@ -63,7 +63,7 @@ type conn struct {
 	prefaceBy  time.Duration
 	settingsBy time.Duration
 	pingBy     time.Duration
-	stallBy    time.Duration
+	stall      stall
 	lingerBy   time.Duration
 	ageBy      time.Duration
 	lastRecv   time.Duration
@@ -92,7 +92,7 @@ func newConn(k *core, remote netip.AddrPort) *conn {
 		settingsBy:  after(k.now, k.limits.SettingsTimeout),
 		prefaceBy:   after(k.now, k.limits.PrefaceTimeout),
 		pingBy:      never,
-		stallBy:     never,
+		stall:       stall{by: never},
 		lingerBy:    never,
 		ageBy:       never,
 		lastRecv:    k.now,
@@ -220,8 +220,8 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 		c.closing.live--
 	}
 	c.loseSocket(s, err)
-	if c.ready.Len()+c.feeds.Len() > 0 {
-		c.touch() // it may have been what kept the others from the rest of the connection's window
+	if c.ready.Len()+c.feeds.Len() > 0 || c.stall.by != never {
+		c.touch() // it may have been what kept the others from the rest of the connection's window, or all that waited
 	}
 	if c.streams.len() == 0 {
 		c.idleSince = c.core.now

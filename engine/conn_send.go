@@ -14,7 +14,8 @@ const dribbleMin = 1 << 10
 const visitsTurn = 4096
 
 // pull frames what the connection may send now into g, until g is full: control frames first,
-// then the ready streams in turn. It reports whether another pull could add something.
+// then the ready streams in turn. It reports whether another pull could add something. The socket, which
+// has taken all that was pulled before, and the connection's window are all that output waits for.
 func (c *conn) pull(g *gather) (more bool) {
 	if !c.pullControl(g) {
 		return true
@@ -22,21 +23,37 @@ func (c *conn) pull(g *gather) (more bool) {
 	if c.state >= connLeaving {
 		return false
 	}
+	before := c.sendWindow.Available(flow.InitialSize)
+	more, shut := c.pullData(g)
+	if shut {
+		c.wait()
+		c.progress(int(before - c.sendWindow.Available(flow.InitialSize)))
+	} else {
+		c.stall.end()
+	}
+	return more
+}
+
+// pullData is pull without control frames. It also reports whether the window is what stands in the way.
+func (c *conn) pullData(g *gather) (more, shut bool) {
 	more = c.unblock()
-	open := true // the connection's window, for feeds
+	open := true // the window, for feeds
 	for visits := 0; !g.full(); visits++ {
 		if visits >= visitsTurn {
-			return true
+			return true, false
 		}
 		slot, sweep := c.ready.Front(), open && c.feeds.Len() > 0
-		if slot == nil && !sweep || slot != nil && !c.pullStream(g, streamOf(slot)) {
-			return more || len(c.control) > 0
+		if slot == nil && !sweep {
+			return more, !open && c.feeds.Len() > 0
+		}
+		if slot != nil && !c.pullStream(g, streamOf(slot)) {
+			return more || len(c.control) > 0, true
 		}
 		if sweep && (slot == nil || visits%streamsPerSlice == 0) {
 			open = c.pullFeed(g)
 		}
 	}
-	return true
+	return true, false
 }
 
 // streamsPerSlice is how many streams have their turn for each slice of a sweep, so that neither direct
@@ -61,7 +78,7 @@ func (c *conn) pullFeed(g *gather) bool {
 // unblock gives a turn to the next few of the streams that may have a window since setPeerInitial and reports
 // whether there are more. Of those that left the ring meanwhile others take the place, which does no harm.
 func (c *conn) unblock() (more bool) {
-	c.unblocked = min(c.unblocked, c.blocked.Len())
+	c.unblocked = min(c.unblocked, int32(c.blocked.Len()))
 	for range min(c.unblocked, visitsTurn) {
 		s := streamOf(c.blocked.Pop())
 		c.ready.Push(&s.slot)
@@ -220,7 +237,7 @@ func (c *conn) setPeerInitial(size int32) {
 	c.taken += int64(max(0, c.peerInitial-size))
 	c.peerInitial = size
 	if grown && c.blocked.Len() > 0 {
-		c.unblocked = c.blocked.Len()
+		c.unblocked = int32(c.blocked.Len())
 		c.touch()
 	}
 }

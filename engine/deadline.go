@@ -87,7 +87,7 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stallBy, c.pingBy, c.ageBy, c.lingerBy)
+	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy)
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -125,7 +125,7 @@ func (c *conn) expire() {
 		c.fail(connError(frame.SettingsTimeout, "SETTINGS not acknowledged in time (RFC 9113 §6.5.3)"))
 	case c.block.deadline() <= now:
 		c.fail(connError(frame.EnhanceYourCalm, "field block not completed in time"))
-	case c.stallBy <= now:
+	case c.stall.by <= now:
 		c.core.stats.ConnectionsStalled++
 		c.lose(errWriteStall)
 	case c.pingBy <= now:

@@ -110,7 +110,7 @@ func TestNoDeadlineIsMissedOrEarly(t *testing.T) {
 			state: connOpen,
 		},
 		"stalled": {
-			prepare: func(p *testPeer) { p.conn.stallBy = p.core.now + time.Second },
+			prepare: func(p *testPeer) { p.conn.stall.begin(p.core.now, time.Second) },
 			after:   time.Second,
 			state:   connLost,
 		},

@@ -60,6 +60,7 @@ func (f *feed) remove() {
 	sh := f.share
 	if f.slot.Linked() {
 		f.conn.feeds.Remove(&f.slot)
+		f.conn.touch() // it may have been all that waited
 	}
 	f.conn.sweeping -= int64(f.windows.size)
 	sh.log.exit(f.pos)

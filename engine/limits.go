@@ -71,7 +71,8 @@ type Limits struct {
 	PingTimeout  time.Duration
 	// IdleTimeout ends a connection that has had no stream for so long. Default 3 min.
 	IdleTimeout time.Duration
-	// WriteTimeout ends a connection that accepts no octet of waiting output for so long. Default 30 s.
+	// WriteTimeout ends a connection that takes less than 1 KiB of waiting output in so long, be it that its
+	// socket is full or its window used up. Default 30 s.
 	WriteTimeout time.Duration
 }
 

@@ -214,7 +214,7 @@ func (l *loop) flush(c *conn) (more bool) {
 		if c.state == connLost || !c.wire.writable || !l.writeRest(c) {
 			return false
 		}
-		l.gather.reset(c.burst)
+		l.gather.reset(int(c.burst))
 		more = c.pull(l.gather)
 		l.write(c)
 		if !more {
@@ -235,10 +235,10 @@ func (l *loop) writeRest(c *conn) bool {
 			return false
 		}
 		c.wire.rest = c.wire.rest[n:]
+		c.progress(n)
 		held.Add(-int64(n))
 	}
 	c.wire.rest = nil
-	c.stallBy = never
 	return true
 }
 
@@ -263,7 +263,7 @@ func (l *loop) write(c *conn) {
 		}
 		return
 	}
-	c.burst = max(gatherSizeMin, sent)
+	c.burst = int32(max(gatherSizeMin, sent))
 	c.wire.rest = make([]byte, 0, l.gather.size-sent)
 	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
 		c.wire.rest = append(c.wire.rest, v...)
@@ -275,9 +275,7 @@ func (l *loop) write(c *conn) {
 func (l *loop) wrote(c *conn, n int, err error) bool {
 	if err == unix.EAGAIN {
 		c.wire.writable = false
-		if c.stallBy == never {
-			c.stallBy = after(l.core.now, l.core.limits.WriteTimeout)
-		}
+		c.wait()
 		return false
 	}
 	if err != nil {
@@ -285,7 +283,6 @@ func (l *loop) wrote(c *conn, n int, err error) bool {
 		return false
 	}
 	l.core.stats.OctetsSent += uint64(n)
-	c.stallBy = never
 	return true
 }
 

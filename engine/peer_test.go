@@ -144,7 +144,7 @@ func (p *testPeer) flushConn() {
 		if p.gather == nil {
 			p.gather = newGather()
 		}
-		p.gather.reset(c.burst)
+		p.gather.reset(int(c.burst))
 		more := c.pull(p.gather)
 		for _, v := range p.gather.vectors(nil, 0) {
 			p.rest = append(p.rest, v...)

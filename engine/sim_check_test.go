@@ -62,6 +62,9 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 	if conn.state < connLeaving && (closing != conn.closing.live || closing > len(conn.closing.due)) {
 		c.failf("%s: %d closing, live %d of %d", when, closing, conn.closing.live, len(conn.closing.due))
 	}
+	if waits := len(c.rest) + conn.ready.Len() + conn.feeds.Len(); conn.stall.by != never && waits == 0 && !conn.dirty && conn.state < connLeaving {
+		c.failf("%s: a deadline for output, and none waits", when)
+	}
 	if held != conn.assembly {
 		c.failf("%s: assembly %d, held %d", when, conn.assembly, held)
 	}

@@ -130,11 +130,9 @@ func (c *simClient) writeRest() bool {
 	}
 	c.down = append(c.down, c.rest[:n]...)
 	c.rest = c.rest[n:]
-	if n > 0 || len(c.rest) == 0 {
-		c.conn.stallBy = never
-	}
-	if len(c.rest) > 0 && c.conn.stallBy == never {
-		c.conn.stallBy = after(c.s.core.now, c.s.core.limits.WriteTimeout)
+	c.conn.progress(n)
+	if len(c.rest) > 0 {
+		c.conn.wait()
 	}
 	return len(c.rest) == 0
 }

@@ -7,7 +7,7 @@ import "h2ws/engine/frame"
 type Stats struct {
 	Connections         int64  // open now
 	ConnectionsAccepted uint64 // since the start
-	ConnectionsStalled  uint64 // given up: no output accepted for Limits.WriteTimeout
+	ConnectionsStalled  uint64 // given up: waiting output made no progress in Limits.WriteTimeout
 	AcceptErrors        uint64 // failures to accept a connection, as when descriptors run out
 
 	Sockets        int64  // open WebSockets now
