@@ -121,6 +121,7 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 	c := f.conn
 	n := len(b.frame)
 	open := true
+	warm := 0 // members to be looked at that are in the cache
 	for slice := sliceMembers; slice > 0 && f.next < len(f.members) && !g.full(); slice-- {
 		forConn := c.sendWindow.Available(flow.InitialSize)
 		room := int(max(0, forConn)) / n
@@ -139,7 +140,13 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 			c.sendWindow.Take(int32(run * n))
 			f.next += run
 			direct += run
-		} else if f.sweepOne(g, b) {
+			continue
+		}
+		if warm == 0 && known && c.streams.len() > warmStreams {
+			warm = f.warm()
+		}
+		warm = max(0, warm-1)
+		if f.sweepOne(g, b) {
 			direct++
 		}
 	}

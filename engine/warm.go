@@ -40,9 +40,43 @@ func (c *conn) warm(p []byte) (ahead int) {
 	}
 	for _, id := range ids[:n] {
 		if s := t.find(id); s != nil && !s.slot.Linked() {
-			seen += s.id + uint32(s.ws.Held()) + uint32(s.queued.Load()) // one octet of each of its lines
+			seen += s.lines()
 		}
 	}
 	c.core.warmed = seen // or the compiler sees that nobody looks
 	return max(ahead, 1)
+}
+
+// lines reads something of each cache line of the stream.
+func (s *stream) lines() uint32 { return s.id + uint32(s.ws.Held()) + uint32(s.queued.Load()) }
+
+// warm does the same for the next members that the sweep must look at one by one, whose queues are about to lose
+// their oldest message and get a new one, and returns how many they are. With one member in a hundred
+// stalled a delivery costs 11 to 15 % more than with none, and 9 % with this
+// (wsbench fanout -rate 60 -slow 0.01 -policy DropOldest).
+func (f *feed) warm() (n int) {
+	var streams [warmFrames]*stream
+	end := min(f.next+sliceMembers, len(f.members))
+	for i := f.next; n < warmFrames; i, n = i+1, n+1 {
+		if i += f.windows.run(i, end); i == end {
+			break
+		}
+		streams[n] = f.members[i]
+	}
+	var seen uint32
+	for _, s := range streams[:n] {
+		seen += s.lines()
+	}
+	for _, s := range streams[:n] {
+		if g := s.queue.last; g != nil {
+			seen += g.size + uint32(g.kind)
+		}
+	}
+	for _, s := range streams[:n] {
+		if g := s.queue.first(); g != nil {
+			seen += g.size + uint32(g.kind)
+		}
+	}
+	f.share.core.warmed = seen
+	return n
 }
