@@ -87,6 +87,32 @@ func (r *rig) wantSent(b *testing.B, before uint64, n int) {
 	}
 }
 
+// BenchmarkFanout publishes to all, and to all but one. One operation is one delivery.
+func BenchmarkFanout(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		r, topic := newTopicRig(b, TopicOptions{}, n)
+		m, err := ws.Prepare(ws.Binary, make([]byte, benchPayload))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, publish := range map[string]func(){
+			"all":         func() { topic.Publish(m) },
+			"all but one": func() { topic.PublishExcept(m, r.sockets[n/2]) },
+		} {
+			b.Run(fmt.Sprintf("members=%d/%s", n, name), func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					if i++; i%n == 0 {
+						publish()
+						r.turn()
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkOpen opens sockets on one connection, up to a million, then on the next.
 func BenchmarkOpen(b *testing.B) {
 	r := newRig(b, ws.Funcs{}, 1)

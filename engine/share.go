@@ -157,11 +157,11 @@ func (sh *share) gone() {
 // batchCache is the batch that feeds are sweeping: most of them the same one, so it is composed once.
 type batchCache struct {
 	from, to uint64
-	full     bool   // it ends before the log for want of room
-	frame    []byte // all of it, back to back; gathers refer to it, so it is never changed
-	messages int    // in frame
-	skipped  int    // conflated
-	except   bool   // some entry is not for everyone
+	full     bool      // it ends before the log for want of room
+	frame    []byte    // all of it, back to back; gathers refer to it, so it is never changed
+	messages int       // in frame
+	skipped  int       // conflated
+	excepts  []*stream // each is left out of some entry
 
 	newest map[string]uint64 // of a topic that conflates: where the newest of each key is
 }
@@ -172,8 +172,15 @@ func (b *batchCache) skips(pos uint64, e *logEntry) bool {
 	return ok && at != pos && e.except == nil
 }
 
-// individual reports whether each member's batch must be looked at by itself.
-func (b *batchCache) individual() bool { return b.except || len(b.frame) > frame.MaxPayloadMin }
+// queues reports whether each member's batch goes through its own queue, as it takes several DATA frames.
+func (b *batchCache) queues() bool { return len(b.frame) > frame.MaxPayloadMin }
+
+// excludes notes whom an entry is not for.
+func (b *batchCache) excludes(e *logEntry) {
+	if e.except != nil {
+		b.excepts = append(b.excepts, e.except)
+	}
+}
 
 // batchSize is the most octets in a batch of more than one message: what fits one DATA frame.
 const batchSize = frame.MaxPayloadMin
@@ -187,16 +194,18 @@ func (sh *share) compose(pos, limit uint64) *batchCache {
 	if b.messages > 0 && b.from == pos && (b.to == limit || b.full && b.to < limit) {
 		return b
 	}
-	*b = batchCache{from: pos, to: pos}
+	clear(b.excepts)
+	*b = batchCache{from: pos, to: pos, excepts: b.excepts[:0]}
 	b.newest = sh.choose(b, limit)
 	if b.to == pos+1 {
 		e := sh.log.at(pos)
-		b.frame, b.messages, b.except = e.p.Frame(), 1, e.except != nil
+		b.frame, b.messages = e.p.Frame(), 1
+		b.excludes(e)
 		return b
 	}
 	for i := pos; i < b.to; i++ {
 		e := sh.log.at(i)
-		b.except = b.except || e.except != nil
+		b.excludes(e)
 		if b.skips(i, e) {
 			b.skipped++
 			continue

@@ -89,7 +89,7 @@ func (f *feed) noteLoss(to uint64) {
 }
 
 func (f *feed) sweepBatch(g *gather, b *batchCache) (open bool) {
-	if b.individual() {
+	if b.queues() {
 		open = f.sweepQueues(g)
 	} else {
 		open = f.sweepSome(g, b)
@@ -131,9 +131,9 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 			}
 			continue
 		}
-		run := 0
+		run, alike := 0, f.alike(b)
 		if known {
-			run = min(f.windows.run(f.next, len(f.members)), room, g.frames(n))
+			run = min(f.windows.run(f.next, len(f.members)), room, g.frames(n), alike)
 		}
 		if run > 0 {
 			appendFrames(g, f.ids[f.next:f.next+run], b.frame)
@@ -146,7 +146,7 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 			warm = f.warm()
 		}
 		warm = max(0, warm-1)
-		if f.sweepOne(g, b) {
+		if f.sweepOne(g, b, alike > 0) {
 			direct++
 		}
 	}
@@ -168,12 +168,27 @@ func (f *feed) sweepPart(g *gather, forConn int64) bool {
 	return s.turn != turnReady || f.conn.pullStream(g, s)
 }
 
-// sweepOne gives the batch to a member of which more must be known. It reports false if it went to its queue.
-func (f *feed) sweepOne(g *gather, b *batchCache) bool {
+// alike is how many members from next on get all of the batch, up to the first that is left out of some of it.
+func (f *feed) alike(b *batchCache) int {
+	n := len(f.members) - f.next
+	for _, s := range b.excepts {
+		if s.conn != f.conn {
+			continue
+		}
+		if m := s.membership(f.share); m != nil && m.index != memberLate && int(m.index) >= f.next {
+			n = min(n, int(m.index)-f.next)
+		}
+	}
+	return n
+}
+
+// sweepOne gives the batch, all of it or what is not left out, to a member of which more must be known. It
+// reports false if it went to its queue.
+func (f *feed) sweepOne(g *gather, b *batchCache, all bool) bool {
 	n := len(b.frame)
 	s := f.members[f.next]
 	m := s.membership(f.share)
-	queue := s.turn != turnNone || s.available() < int64(n) // a look at all its feeds is for those who may get it now
+	queue := !all || s.turn != turnNone || s.available() < int64(n) // a look at all its feeds is for those who may get it now
 	f.next++
 	m.base += uint32(n) // charged by itself
 	if queue {
@@ -238,8 +253,8 @@ func (f *feed) account(b *batchCache, n int) {
 	stats.MessageOctetsSent += uint64(n * len(b.frame))
 }
 
-// sweepQueues sweeps a batch that is not the same for all, or takes several DATA frames: each member's goes
-// through its own queue, and out as far as there is room.
+// sweepQueues sweeps a batch that takes several DATA frames: each member's goes through its own queue, and out
+// as far as there is room.
 func (f *feed) sweepQueues(g *gather) bool {
 	c := f.conn
 	for slice := sliceMembers; slice > 0 && f.next < len(f.members) && !g.full(); slice-- {
@@ -330,7 +345,7 @@ func (f *feed) leastNow() int64 { return f.windows.least - (f.conn.taken - f.win
 
 // charge begins to charge a batch to the members.
 func (f *feed) charge(b *batchCache) {
-	if b.individual() {
+	if b.queues() {
 		return
 	}
 	n := int64(len(b.frame))
