@@ -151,12 +151,12 @@ func (c *conn) lose(cause error) {
 
 // quit moves to a state in which nothing is received and streams are lost, a few a turn.
 func (c *conn) quit(to connState, cause error) {
+	c.loseFeeds()
 	c.state, c.cause = to, cause
 	c.core.unlist(c)
 	c.held, c.block, c.data = nil, nil, dataFrame{}
 	c.hpack = nil
 	c.closing = closingQueue{}
-	c.loseFeeds()
 	c.cursor = c.streams.size()
 	if !c.leaves {
 		c.leaves = true

@@ -13,9 +13,16 @@ type membership struct {
 	base  uint32 // of feedWindows.total: what the stream's window need not be charged
 }
 
+// joined reports whether s is a member of anything. A connection that leaves has taken all its sockets out of
+// their topics, without a visit to any: see loseFeeds.
+func (s *stream) joined() bool { return s.member.feed != nil && s.conn.state < connLeaving }
+
 // membership is s's in a share, or nil. The first topic of a socket is kept in the stream itself.
 func (s *stream) membership(sh *share) *membership {
-	if s.member.feed != nil && s.member.feed.share == sh {
+	if !s.joined() {
+		return nil
+	}
+	if s.member.feed.share == sh {
 		return &s.member
 	}
 	if s.more == nil {
@@ -69,7 +76,7 @@ func (s *stream) leave(sh *share) {
 
 // leaveAll ends all memberships: nothing more can be sent on s.
 func (s *stream) leaveAll() {
-	for s.member.feed != nil {
+	for s.joined() {
 		sh := s.member.feed.share
 		s.quit(&s.member)
 		sh.topic.unwant(sh, 1)
@@ -107,32 +114,21 @@ func (f *feed) left(n int) {
 	f.retire()
 }
 
-// loseFeeds takes all members of a lost connection out of their topics at once. A feed that is just
-// being swept goes when that ends.
+// loseFeeds takes all members of a connection that is about to leave out of their topics, at once: a million of them
+// are no more work than one. A feed that is just being swept goes when that ends.
 func (c *conn) loseFeeds() {
 	for _, f := range slices.Clone(c.feedBy.all()) {
 		n := len(f.members) + len(f.late)
 		f.forgoAll()
-		f.disown()
+		f.members, f.ids, f.late, f.next = nil, nil, nil, 0
 		f.left(n)
 		f.share.topic.unwant(f.share, n)
 	}
 }
 
-// disown makes strangers of all members.
-func (f *feed) disown() {
-	for _, s := range f.members {
-		s.unlist(s.membership(f.share))
-	}
-	for _, late := range f.late {
-		late.s.unlist(late.s.membership(f.share))
-	}
-	f.members, f.ids, f.late, f.next = nil, nil, nil, 0
-}
-
 // waits tells the feeds that something waits in the queue of s, and rests that nothing does any more.
 func (s *stream) waits() {
-	if s.member.feed == nil {
+	if !s.joined() {
 		return
 	}
 	s.member.wait()
@@ -150,7 +146,7 @@ func (m *membership) wait() {
 }
 
 func (s *stream) rests() {
-	if s.member.feed == nil {
+	if !s.joined() {
 		return
 	}
 	s.member.feed.rest(s, &s.member)

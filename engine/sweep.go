@@ -408,7 +408,7 @@ func (m *membership) charged() uint32 {
 
 // settle puts what feeds have charged into the stream's own window.
 func (s *stream) settle() {
-	if s.member.feed == nil {
+	if !s.joined() {
 		return
 	}
 	s.settleMembership(&s.member)
