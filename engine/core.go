@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"h2ws/hpack"
@@ -41,6 +42,10 @@ type core struct {
 	request   hpack.Request
 	handshake ws.Request
 	warmed    uint32 // see conn.warm
+
+	holding int          // octets of its own in held: of its logs and queues and what its sockets have not taken
+	holds   atomic.Int64 // the same as of its last turn
+	asked   atomic.Bool  // to relieve
 }
 
 const (
@@ -151,7 +156,7 @@ func (k *core) own(g *segment) {
 	g.buf = append(g.buf[:0], g.b...)
 	g.b = g.buf
 	g.owner = bytesOwned
-	held.Add(int64(g.size))
+	k.keep(int(g.size))
 	k.borrowed--
 }
 
@@ -161,7 +166,7 @@ func (k *core) release(g *segment) {
 		k.borrowed--
 	}
 	if g.owner == bytesOwned && g.kind == segmentMessage {
-		held.Add(-int64(g.size))
+		k.keep(-int(g.size))
 	}
 	k.segments.put(g)
 }

@@ -71,6 +71,7 @@ func startLoop(limits Limits, e *ws.Endpoint, log *slog.Logger) (*loop, error) {
 		done:   make(chan struct{}),
 	}
 	l.core.box.wake = p.wake
+	l.core.enlist()
 	go l.run()
 	return l, nil
 }
@@ -78,6 +79,7 @@ func startLoop(limits Limits, e *ws.Endpoint, log *slog.Logger) (*loop, error) {
 func (l *loop) run() {
 	defer close(l.done)
 	defer l.poller.close()
+	defer l.core.delist()
 	for l.stop == stopNot || l.open > 0 || len(l.core.leaving) > 0 {
 		l.turn()
 	}
@@ -236,7 +238,7 @@ func (l *loop) writeRest(c *conn) bool {
 		}
 		c.wire.rest = c.wire.rest[n:]
 		c.progress(n)
-		held.Add(-int64(n))
+		l.core.keep(-n)
 	}
 	c.wire.rest = nil
 	return true
@@ -268,7 +270,7 @@ func (l *loop) write(c *conn) {
 	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
 		c.wire.rest = append(c.wire.rest, v...)
 	}
-	held.Add(int64(len(c.wire.rest)))
+	l.core.keep(len(c.wire.rest))
 }
 
 // wrote accounts for one write and reports whether another may follow.
@@ -361,7 +363,7 @@ func (l *loop) remove(c *conn) {
 	l.conns[c.wire.index] = nil
 	l.free = append(l.free, c.wire.index)
 	c.wire.index = -1
-	held.Add(-int64(len(c.wire.rest)))
+	l.core.keep(-len(c.wire.rest))
 	c.wire.rest = nil
 	c.control = nil
 	l.open--

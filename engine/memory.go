@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,46 @@ import (
 // turn, with the memory it takes: of small messages to many sockets that is the most by far.
 var held atomic.Int64
 
+// holders are the cores of all loops of the process, so that who holds the most is relieved and not who notices.
+// The list is replaced, never changed.
+var holders atomic.Pointer[[]*core]
+
+func init() { holders.Store(new([]*core)) }
+
+// enlist and delist put a core on holders and take it off. Any goroutine.
+func (k *core) enlist() { changeHolders(func(l []*core) []*core { return append(l, k) }) }
+func (k *core) delist() {
+	changeHolders(func(l []*core) []*core { return slices.DeleteFunc(l, func(c *core) bool { return c == k }) })
+}
+
+func changeHolders(change func([]*core) []*core) {
+	for {
+		old := holders.Load()
+		list := change(slices.Clone(*old))
+		if holders.CompareAndSwap(old, &list) {
+			return
+		}
+	}
+}
+
+// largestHolder is the core that holds the most, of those for whose limit the process holds too much, k included.
+func (k *core) largestHolder() *core {
+	largest := k
+	for _, c := range *holders.Load() {
+		if c.holds.Load() > largest.holds.Load() && held.Load() > c.limits.MemorySize {
+			largest = c
+		}
+	}
+	return largest
+}
+
 var errMemory = errors.New("the process holds too much for peers that do not read")
+
+// keep counts n octets more that the core holds.
+func (k *core) keep(n int) {
+	held.Add(int64(n))
+	k.holding += n
+}
 
 // hold counts a shared message that is kept waiting in one more place.
 func (k *core) hold(p *ws.Prepared) {
@@ -32,11 +72,15 @@ func (k *core) unhold(p *ws.Prepared) {
 // reliefsTurn is how many logs or connections are relieved in one turn at most.
 const reliefsTurn = 50
 
-// relieve brings what the process holds below Limits.MemorySize: the largest log is cut in half, or the
-// policies of the connection with the largest backlog are applied as if its queues were full,
-// until it is enough. What is lost is counted where such losses always are.
+// relieve brings what the process holds below Limits.MemorySize, on the loop that holds the most: the largest log
+// is cut in half, or the policies of the connection with the largest backlog are applied as if its queues
+// were full, until it is enough. What is lost is counted where such losses always are.
 func (k *core) relieve() {
 	for n := 0; k.holdsTooMuch() && n < reliefsTurn; n++ {
+		if other := k.largestHolder(); other != k {
+			other.askRelief()
+			return
+		}
 		k.stats.MemoryReliefs++
 		sh, c := k.largestLog(), k.largestBacklog()
 		switch {
@@ -47,8 +91,16 @@ func (k *core) relieve() {
 		case c != nil:
 			c.relieve()
 		default:
-			return // it is another loop's
+			k.holds.Store(0) // what it holds can't be given up: until its next turn others are asked
+			return
 		}
+	}
+}
+
+// askRelief has k relieve in its next turn. Any goroutine.
+func (k *core) askRelief() {
+	if k.asked.CompareAndSwap(false, true) {
+		k.box.call(func() { k.asked.Store(false) }) // a turn is all it takes
 	}
 }
 
@@ -58,12 +110,13 @@ func (k *core) holdsTooMuch() bool {
 	return held.Load() > k.limits.MemorySize
 }
 
-// holdSegments brings held up to date. An atomic addition for every segment would cost as much as the segment.
+// holdSegments brings held and holds up to date. An atomic addition for every segment would cost as much as the segment.
 func (k *core) holdSegments() {
 	if p := &k.segments; p.held != p.used {
-		held.Add(int64(p.used-p.held) * segmentSize)
+		k.keep((p.used - p.held) * segmentSize)
 		p.held = p.used
 	}
+	k.holds.Store(int64(k.holding))
 }
 
 func (k *core) largestLog() (largest *share) {

@@ -159,7 +159,7 @@ type segmentPool struct {
 	held int // of them, in the process's account of memory
 }
 
-const segmentSize = int64(unsafe.Sizeof(segment{}))
+const segmentSize = int(unsafe.Sizeof(segment{}))
 
 const segmentsKeep = 1 << 14
 

@@ -29,7 +29,7 @@ func (f *fan) check(when string) {
 	}
 	for _, k := range f.cores {
 		k.check(when)
-		truth += int64(k.core.segments.held) * segmentSize
+		truth += int64(k.core.segments.held * segmentSize)
 	}
 	if got := held.Load(); got != truth {
 		f.failf("%s: %d octets are held, counted %d", when, got-f.base, truth-f.base)
@@ -290,6 +290,32 @@ func (k *fanCore) check(when string) {
 			k.f.failf("%s: an empty log is listed", when)
 		}
 	}
+	if truth := k.holding(); k.core.holding != truth {
+		k.f.failf("%s: core %d says that it holds %d octets, counted %d", when, k.n, k.core.holding, truth)
+	}
+}
+
+// holding counts what the core itself holds.
+func (k *fanCore) holding() int {
+	n := k.core.segments.held * segmentSize
+	for sh := range k.core.logs {
+		n += sh.log.octets
+	}
+	for _, c := range k.f.clients {
+		if c.core == k {
+			n += len(c.conn.wire.rest)
+		}
+	}
+	for _, s := range k.f.sockets {
+		if s.client.core == k {
+			s.eachSegment(func(g *segment) {
+				if g.kind == segmentMessage && g.owner == bytesOwned && g.prepared == nil {
+					n += int(g.size)
+				}
+			})
+		}
+	}
+	return n
 }
 
 // checkIdle: no output is left where nothing stands in its way.

@@ -139,7 +139,7 @@ func (c *fanClient) flush() (more bool) {
 		}
 		rest := make([]byte, c.tapped)
 		c.conn.wire.rest = rest
-		held.Add(int64(len(rest)))
+		c.core.core.keep(len(rest))
 		c.writeRest()
 	}
 	return more && len(c.conn.wire.rest) == 0
@@ -154,7 +154,7 @@ func (c *fanClient) writeRest() bool {
 		c.room -= n
 	}
 	w.rest = w.rest[n:]
-	held.Add(-int64(n))
+	c.core.core.keep(-n)
 	return len(w.rest) == 0
 }
 
@@ -178,7 +178,7 @@ func (c *fanClient) serverReads() {
 func (c *fanClient) reap() {
 	if c.conn.state == connLost && !c.removed {
 		c.removed = true
-		held.Add(-int64(len(c.conn.wire.rest)))
+		c.core.core.keep(-len(c.conn.wire.rest))
 		c.conn.wire.rest, c.conn.control, c.up = nil, nil, nil
 	}
 }
