@@ -87,17 +87,22 @@ func (r *rig) wantSent(b *testing.B, before uint64, n int) {
 	}
 }
 
-// BenchmarkFanout publishes to all, and to all but one. One operation is one delivery.
+// BenchmarkFanout publishes to all, to all but one, and to all of whom each is counted. One operation is one delivery.
 func BenchmarkFanout(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		r, topic := newTopicRig(b, TopicOptions{}, n)
+		counted := NewTopic("", TopicOptions{})
+		rc := newRig(b, ws.Funcs{Handshake: func(q *ws.Request) {
+			q.Accept(ws.AcceptOptions{Topics: []ws.Topic{counted}, Stats: new(ws.ConnStats)})
+		}}, n)
 		m, err := ws.Prepare(ws.Binary, make([]byte, benchPayload))
 		if err != nil {
 			b.Fatal(err)
 		}
 		for name, publish := range map[string]func(){
-			"all":         func() { topic.Publish(m) },
-			"all but one": func() { topic.PublishExcept(m, r.sockets[n/2]) },
+			"all":         func() { topic.Publish(m); r.turn() },
+			"all but one": func() { topic.PublishExcept(m, r.sockets[n/2]); r.turn() },
+			"counted":     func() { counted.Publish(m); rc.turn() },
 		} {
 			b.Run(fmt.Sprintf("members=%d/%s", n, name), func(b *testing.B) {
 				b.ReportAllocs()
@@ -105,7 +110,6 @@ func BenchmarkFanout(b *testing.B) {
 				for b.Loop() {
 					if i++; i%n == 0 {
 						publish()
-						r.turn()
 					}
 				}
 			})

@@ -185,6 +185,7 @@ func (c *conn) sentSegment(s *stream, g *segment) {
 		s.unqueue(int(g.size))
 		c.core.stats.MessagesSent++
 		c.core.stats.MessageOctetsSent += uint64(g.size)
+		s.countSent(1, int(g.size))
 	}
 	if g.topic != nil {
 		g.topic.delivered.Add(1)

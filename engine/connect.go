@@ -67,6 +67,9 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	s := c.newStream(id, streamSocket, false)
 	c.sendHeaders(id, d.Status, d.Fields)
 	s.ws.Init(k.endpointFor(d.Queue), s, d.Data)
+	if d.Stats != nil {
+		s.rare = &rare{stats: d.Stats}
+	}
 	for _, t := range d.Topics {
 		if err := t.Join(&s.ws); err != nil {
 			k.log.Error("topic not joined", "error", err, "remote", c.remote)

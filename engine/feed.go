@@ -97,6 +97,7 @@ const memberLate = 1<<32 - 1
 // add makes s a member from the end of the log on. m is its membership.
 func (f *feed) add(s *stream, m *membership) {
 	*m = membership{feed: f, index: memberLate}
+	f.share.list(s)
 	if f.pos != f.share.log.end() {
 		f.late = append(f.late, lateMember{s, f.share.log.end()})
 		return
@@ -127,6 +128,7 @@ func (f *feed) admitLate() {
 
 // drop takes a member out and returns from which position on it has got nothing.
 func (f *feed) drop(s *stream, m *membership) (from uint64) {
+	f.share.unlist(s)
 	if m.index == memberLate {
 		return f.dropLate(s)
 	}
@@ -185,6 +187,7 @@ func (f *feed) forgo(from uint64, s *stream) {
 		}
 	}
 	t.drop(n, droppedEnded)
+	s.countLost(n, droppedEnded)
 }
 
 // forgoAll counts what the members, who all leave, do not get.
@@ -214,6 +217,7 @@ func (f *feed) lose(pos uint64, n int, why dropCause) {
 	}
 	e.owed -= n
 	f.share.topic.drop(n, why)
+	f.countLost(pos, why)
 }
 
 // owes reports whether s is a member that has not got what is at pos.

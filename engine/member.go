@@ -25,15 +25,21 @@ func (s *stream) membership(sh *share) *membership {
 	if s.member.feed.share == sh {
 		return &s.member
 	}
-	if s.more == nil {
-		return nil
-	}
-	for i := range *s.more {
-		if m := &(*s.more)[i]; m.feed.share == sh {
+	more := s.others()
+	for i := range more {
+		if m := &more[i]; m.feed.share == sh {
 			return m
 		}
 	}
 	return nil
+}
+
+// others are the memberships of all topics but the first.
+func (s *stream) others() []membership {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.more
 }
 
 // newMembership is the place for one more.
@@ -41,11 +47,11 @@ func (s *stream) newMembership() *membership {
 	if s.member.feed == nil {
 		return &s.member
 	}
-	if s.more == nil {
-		s.more = new([]membership)
+	if s.rare == nil {
+		s.rare = new(rare)
 	}
-	*s.more = append(*s.more, membership{})
-	return &(*s.more)[len(*s.more)-1]
+	s.rare.more = append(s.rare.more, membership{})
+	return &s.rare.more[len(s.rare.more)-1]
 }
 
 // join makes s a member, and queues what the topic retained for it: all of it, as a socket that is slow before its
@@ -94,16 +100,20 @@ func (s *stream) quit(m *membership) {
 
 // unlist closes the gap that m leaves.
 func (s *stream) unlist(m *membership) {
-	if s.more == nil {
+	more := s.others()
+	last := len(more) - 1
+	if last < 0 {
 		*m = membership{}
 		return
 	}
-	last := len(*s.more) - 1
-	*m = (*s.more)[last]
-	(*s.more)[last] = membership{}
-	*s.more = (*s.more)[:last]
+	*m = more[last]
+	more[last] = membership{}
+	s.rare.more = more[:last]
 	if last == 0 {
-		s.more = nil
+		s.rare.more = nil
+	}
+	if last == 0 && s.rare.stats == nil {
+		s.rare = nil
 	}
 }
 
@@ -120,6 +130,7 @@ func (c *conn) loseFeeds() {
 	for _, f := range slices.Clone(c.feedBy.all()) {
 		n := len(f.members) + len(f.late)
 		f.forgoAll()
+		f.share.unlistAll(c)
 		f.members, f.ids, f.late, f.next = nil, nil, nil, 0
 		f.left(n)
 		f.share.topic.unwant(f.share, n)
@@ -132,10 +143,9 @@ func (s *stream) waits() {
 		return
 	}
 	s.member.wait()
-	if s.more != nil {
-		for i := range *s.more {
-			(*s.more)[i].wait()
-		}
+	more := s.others()
+	for i := range more {
+		more[i].wait()
 	}
 }
 
@@ -150,10 +160,8 @@ func (s *stream) rests() {
 		return
 	}
 	s.member.feed.rest(s, &s.member)
-	if s.more != nil {
-		for i := range *s.more {
-			m := &(*s.more)[i]
-			m.feed.rest(s, m)
-		}
+	more := s.others()
+	for i := range more {
+		more[i].feed.rest(s, &more[i])
 	}
 }

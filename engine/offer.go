@@ -7,10 +7,12 @@ import "h2ws/ws"
 func (s *stream) offer(p *ws.Prepared, t *Topic) {
 	if s.ended() {
 		t.drop(1, droppedEnded)
+		s.countLost(1, droppedEnded)
 		return
 	}
 	if !s.queue.empty() && !s.makeRoom(s.limitsFor(t), p, len(p.Frame())) {
 		t.drop(1, droppedQueue)
+		s.countLost(1, droppedQueue)
 		return
 	}
 	s.pushPublished(p, t)
@@ -122,6 +124,7 @@ func (s *stream) conflate(key string) {
 		return
 	}
 	s.note(ws.Drop{Conflated: 1})
+	s.countConflated(1)
 	if g.topic != nil {
 		g.topic.conflated.Add(1)
 		g.topic = nil
@@ -137,6 +140,7 @@ func (s *stream) conflate(key string) {
 func (s *stream) dropSegment(g *segment, why dropCause) {
 	if g.kind == segmentMessage {
 		s.unqueue(int(g.size))
+		s.countLost(1, why)
 		if g.topic != nil {
 			g.topic.drop(1, why)
 		} else {

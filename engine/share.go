@@ -12,12 +12,13 @@ import (
 // a feed with a position in it. Nothing is copied or visited per member until their connection
 // can send. All of it belongs to the loop, except wanted, which is under topic.mu.
 type share struct {
-	topic  *Topic
-	core   *core
-	wanted int // members, and posts on their way
-	feeds  []*feed
-	log    topicLog
-	batch  batchCache
+	topic   *Topic
+	core    *core
+	wanted  int // members, and posts on their way
+	feeds   []*feed
+	log     topicLog
+	batch   batchCache
+	counted []*stream // members with stats of their own, see counted.go
 
 	lag     atomic.Int64 // entries in log, for Stats
 	members int
@@ -93,6 +94,9 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 func (sh *share) miss(n int) {
 	sh.topic.owed.Add(uint64(n * sh.members))
 	sh.topic.drop(n*sh.members, droppedMailbox)
+	for _, s := range sh.counted {
+		s.countLost(n, droppedMailbox)
+	}
 }
 
 // open lets the feeds go on to the end of the log, now or when MaxRate allows. What it takes them several
@@ -120,6 +124,7 @@ func (sh *share) dropFirst() {
 	l := &sh.log
 	e := &l.entries[0]
 	sh.topic.drop(e.owed, droppedLog)
+	sh.countFirstLost()
 	sh.removeFirst()
 }
 

@@ -23,8 +23,8 @@ type stream struct {
 	// octets in the low 40 bits, messages above, queuedSlow on top.
 	queued atomic.Uint64
 
-	member membership    // of the first topic joined
-	more   *[]membership // of the others
+	member membership // of the first topic joined
+	rare   *rare      // what few streams have; nil: nothing
 
 	sendWindow flow.SendWindow // relative to conn.peerInitial
 	recvWindow flow.RecvWindow
@@ -38,6 +38,12 @@ type stream struct {
 	shut    bool // a Close frame was queued: no message may follow
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
 	asked   bool // a Close was posted; guarded by the mailbox's lock
+}
+
+// rare is what a stream has an object more for.
+type rare struct {
+	more  []membership  // of all topics but the first
+	stats *ws.ConnStats // nil: its messages are not counted
 }
 
 // streamKind says what a stream carries.
@@ -144,11 +150,13 @@ func (s *stream) enqueue(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 	if s.ended() {
 		s.unqueue(len(b))
 		k.stats.MessagesDiscarded++
+		s.countLost(1, droppedEnded)
 		return nil
 	}
 	if !s.queue.empty() && !s.makeRoomFor(p) {
 		s.unqueue(len(b))
 		k.stats.MessagesDiscarded++
+		s.countLost(1, droppedQueue)
 		return nil
 	}
 	return s.push(b, owner, p)

@@ -199,6 +199,8 @@ func (f *feed) sweepOne(g *gather, b *batchCache, all bool) bool {
 	f.conn.sendWindow.Take(int32(n))
 	s.sendWindow.Take(int32(n))
 	f.rest(s, m)
+	s.countSent(b.messages, n)
+	s.countConflated(b.skipped)
 	return true
 }
 
@@ -284,6 +286,7 @@ func (f *feed) queueBatch(s *stream) {
 		e.owed--
 		if b.skips(pos, e) {
 			sh.topic.conflated.Add(1)
+			s.countConflated(1)
 			continue
 		}
 		s.offer(e.p, sh.topic)
@@ -293,9 +296,9 @@ func (f *feed) queueBatch(s *stream) {
 // feedWindows lets a sweep charge the windows of its members without a visit to any. Each member's window has
 // been charged total octets less its membership's base; what is not yet in its sendWindow is put there by
 // settle. A bit per member says who must be looked at one by one, because something waits in
-// its queue or its window is small:
+// its queue, its window is small or its messages are counted:
 //
-//	bit clear  =>  turn == turnNone and before - conn.sweeping >= leastNow()
+//	bit clear  =>  turn == turnNone and stats() == nil and before - conn.sweeping >= leastNow()
 //
 // where before is available() without what batches still being swept have been charged. While leastNow() is
 // not negative, a member whose bit is clear and who has not got the batch can take it.
@@ -382,13 +385,13 @@ func (f *feed) rescan(n int64) {
 	w := &f.windows
 	w.least, w.mark = max(n, int64(f.conn.peerInitial)/4), f.conn.taken
 	for i, s := range f.members {
-		w.set(i, s.turn != turnNone || s.available()-f.conn.sweeping < w.least)
+		w.set(i, s.turn != turnNone || s.stats() != nil || s.available()-f.conn.sweeping < w.least)
 	}
 }
 
 // rest notes that nothing waits in the member's queue any more.
 func (f *feed) rest(s *stream, m *membership) {
-	if m.index != memberLate && s.turn == turnNone && s.available()-f.conn.sweeping >= f.leastNow() {
+	if m.index != memberLate && s.turn == turnNone && s.stats() == nil && s.available()-f.conn.sweeping >= f.leastNow() {
 		f.windows.set(int(m.index), false)
 	}
 }
@@ -412,10 +415,9 @@ func (s *stream) settle() {
 		return
 	}
 	s.settleMembership(&s.member)
-	if s.more != nil {
-		for i := range *s.more {
-			s.settleMembership(&(*s.more)[i])
-		}
+	more := s.others()
+	for i := range more {
+		s.settleMembership(&more[i])
 	}
 }
 

@@ -173,9 +173,9 @@ func (s *stream) eachMembership(g func(*membership)) {
 	if s.member.feed != nil {
 		g(&s.member)
 	}
-	if s.more != nil {
-		for i := range *s.more {
-			g(&(*s.more)[i])
+	if s.rare != nil {
+		for i := range s.rare.more {
+			g(&s.rare.more[i])
 		}
 	}
 }
@@ -267,7 +267,46 @@ func (k *fanSocket) check(when string, hold func(*ws.Prepared)) (own int64) {
 			own += int64(g.size)
 		}
 	})
+	if k.stats != nil {
+		k.checkStats(when)
+	}
 	return own
+}
+
+// checkStats: every message for a counted socket has ended in one way, or waits.
+func (k *fanSocket) checkStats(when string) {
+	owed, waiting := len(k.direct)+k.missed, 0
+	for _, messages := range k.expect {
+		owed += len(messages)
+	}
+	core := k.stream.core()
+	for _, p := range append(append([]post(nil), core.box.posts...), core.batch.posts[core.next:]...) {
+		if p.s == k.stream && (p.kind == postMessage || p.kind == postPrepared) {
+			waiting++
+		}
+	}
+	k.eachSegment(func(g *segment) {
+		if g.kind == segmentMessage {
+			waiting++
+		}
+	})
+	if k.client.conn.state < connLeaving {
+		k.stream.eachMembership(func(m *membership) {
+			l := &m.feed.share.log
+			for pos := max(m.feed.pos, l.first); pos < l.end(); pos++ {
+				if l.at(pos).except != k.stream && m.feed.owes(k.stream, pos) {
+					waiting++
+				}
+			}
+		})
+	}
+	s := k.stats
+	delivered, dropped, conflated, unsent := int(s.Delivered.Load()), int(s.Dropped.Load()), int(s.Conflated.Load()), int(s.Unsent.Load())
+	if delivered != k.recv || delivered+dropped+conflated+unsent+waiting != owed {
+		k.f.failf("%s: %s: %d delivered and %d received, %d dropped, %d conflated, %d unsent, %d waiting of %d",
+			when, k, delivered, k.recv, dropped, conflated, unsent, waiting, owed)
+	}
+	k.f.seen.counted += uint64(delivered + dropped + conflated + unsent)
 }
 
 // check: shares exist for as long as there are members or posts about them.

@@ -127,6 +127,9 @@ func (c *fanClient) openStream() {
 		q := f.queue()
 		k.queue = &q
 	}
+	if f.r.IntN(4) == 0 {
+		k.stats = new(ws.ConnStats)
+	}
 	n := len(f.topics)
 	k.posted, k.member, k.expect = make([][][]*fanMessage, n), make([]bool, n), make([][]*fanMessage, n)
 	k.got, k.lost = make([]int, n), make([]int, n)

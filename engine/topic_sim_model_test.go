@@ -47,6 +47,9 @@ type fanSocket struct {
 	id     uint32
 	topics []ws.Topic
 	queue  *ws.QueueLimits
+	stats  *ws.ConnStats // nil: not counted
+	recv   int           // whole messages
+	missed int           // publishes for which the mailbox had no room
 
 	conn   *ws.Conn
 	stream *stream
@@ -248,6 +251,7 @@ func (k *fanSocket) recvMessage(data []byte) {
 		f.failf("%s: message %d after it was given up as slow", k, n)
 	}
 	k.begun = false
+	k.recv++
 	if m.topic == nil {
 		k.recvDirect(m)
 		return
@@ -294,7 +298,7 @@ func (a fanApp) OnHandshake(r *ws.Request) {
 		model := a.f.topicOf(t.(*Topic))
 		k.posted[model.n] = append(k.posted[model.n], model.copyRetained())
 	}
-	r.Accept(ws.AcceptOptions{Data: k, Topics: k.topics, Queue: k.queue})
+	r.Accept(ws.AcceptOptions{Data: k, Topics: k.topics, Queue: k.queue, Stats: k.stats})
 }
 
 func (a fanApp) OnOpen(c *ws.Conn) {

@@ -52,13 +52,14 @@ func TestFanSim(t *testing.T) {
 type fanSeen struct {
 	delivered, dropped, conflated, offLog, missed uint64
 	slow, late, except, retained, reliefs, held   uint64
+	counted                                       uint64
 }
 
 func (n *fanSeen) check(t *testing.T) {
 	for what, count := range map[string]uint64{
 		"delivered": n.delivered, "dropped": n.dropped, "conflated": n.conflated, "fell off a log": n.offLog,
 		"missed by a mailbox": n.missed, "closed as slow": n.slow, "joined late": n.late, "excepted": n.except,
-		"retained": n.retained, "reliefs of memory": n.reliefs, "held back by MaxRate": n.held,
+		"retained": n.retained, "reliefs of memory": n.reliefs, "held back by MaxRate": n.held, "counted by socket": n.counted,
 	} {
 		if count == 0 {
 			t.Errorf("%s: never in all runs", what)

@@ -64,6 +64,7 @@ func (k *fanCore) deliver() {
 			if s.client.core == k && s.isMember(model) {
 				model.owed += uint64(n)
 				f.seen.missed += uint64(n)
+				s.missed += n
 			}
 		}
 		sh.miss(n)

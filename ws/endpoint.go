@@ -65,6 +65,7 @@ type Decision struct {
 	Data   any     // for Conn.Init
 	Topics []Topic // to be joined before OnOpen
 	Queue  *QueueLimits
+	Stats  *ConnStats
 
 	Panic any    // what OnHandshake panicked with; Status is then 500
 	Stack []byte // where

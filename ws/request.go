@@ -43,6 +43,10 @@ type AcceptOptions struct {
 
 	// Queue, if not nil, replaces the server's limits of what waits for the peer.
 	Queue *QueueLimits
+
+	// Stats, if not nil, counts what becomes of the messages for this Conn. Its topics then serve it by
+	// itself and not in a row with others, some 50 ns a message more.
+	Stats *ConnStats
 }
 
 // headerSizeMax bounds the fields of the response, in octets as RFC 9113 §6.5.2
@@ -70,7 +74,7 @@ func (r *Request) Accept(o AcceptOptions) {
 	}
 	r.decide()
 	r.decision.Status = 200
-	r.decision.Data, r.decision.Topics, r.decision.Queue = o.Data, o.Topics, o.Queue
+	r.decision.Data, r.decision.Topics, r.decision.Queue, r.decision.Stats = o.Data, o.Topics, o.Queue, o.Stats
 	if o.Subprotocol != "" {
 		r.decision.Fields = append(r.decision.Fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
 	}
