@@ -298,9 +298,9 @@ func (f *feed) queueBatch(s *stream) {
 // settle. A bit per member says who must be looked at one by one, because something waits in
 // its queue, its window is small or its messages are counted:
 //
-//	bit clear  =>  turn == turnNone and stats() == nil and before - conn.sweeping >= leastNow()
+//	bit clear  =>  turn == turnNone and stats() == nil and ahead >= leastNow()
 //
-// where before is available() without what batches still being swept have been charged. While leastNow() is
+// where ahead is available() less the batches being swept that it has yet to get. While leastNow() is
 // not negative, a member whose bit is clear and who has not got the batch can take it.
 //
 // A million members are swept by reading four octets of each; reading and writing their streams

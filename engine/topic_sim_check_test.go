@@ -152,9 +152,9 @@ func (f *fan) checkFeed(when string, fd *feed, owed []int) {
 			from = fd.end
 		}
 		owe(s, from)
-		if !fd.windows.waits(i) && (s.turn != turnNone || whole(s)-s.conn.sweeping < fd.leastNow()) {
-			f.failf("%s: stream %d is not said to wait: turn %d, window %d, of which %d are being swept; least %d",
-				when, s.id, s.turn, whole(s), s.conn.sweeping, fd.leastNow())
+		if !fd.windows.waits(i) && (s.turn != turnNone || ahead(s) < fd.leastNow()) {
+			f.failf("%s: stream %d is not said to wait: turn %d, window %d, %d ahead; least %d",
+				when, s.id, s.turn, window(s), ahead(s), fd.leastNow())
 		}
 	}
 	from := fd.pos
@@ -187,12 +187,12 @@ func window(s *stream) int64 {
 	return n
 }
 
-// whole is the window as it was before the batches that are being swept.
-func whole(s *stream) int64 {
+// ahead is the window as it will be behind the batches that are being swept.
+func ahead(s *stream) int64 {
 	n := window(s)
 	s.eachMembership(func(m *membership) {
-		if m.index != memberLate && int(m.index) < m.feed.next {
-			n += int64(m.feed.windows.size)
+		if m.index != memberLate && int(m.index) >= m.feed.next {
+			n -= int64(m.feed.windows.size)
 		}
 	})
 	return n
