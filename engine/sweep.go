@@ -133,7 +133,7 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 		}
 		run, alike := 0, f.alike(b)
 		if known {
-			run = min(f.windows.run(f.next, len(f.members)), room, g.frames(n), alike)
+			run = f.windows.run(f.next, f.next+min(room, g.frames(n), alike))
 		}
 		if run > 0 {
 			appendFrames(g, f.ids[f.next:f.next+run], b.frame)
@@ -329,7 +329,9 @@ func (w *feedWindows) set(i int, waits bool) {
 	}
 }
 
-// run is how many members from i on, of n, can be swept without a look at them.
+// run is how many members from i on, and before n, can be swept without a look at them. Who asks for more than there
+// is room for has a word looked at for every 64 members, each time: a million of them would be the
+// most of the sweep.
 func (w *feedWindows) run(i, n int) int {
 	from := i
 	for i < n {
