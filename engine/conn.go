@@ -42,14 +42,14 @@ type conn struct {
 	peerInitial int32 // the peer's INITIAL_WINDOW_SIZE: base of the streams' windows
 	ready       flow.Ring
 	blocked     flow.Ring
-	unblocked   int32                    // streams of blocked, from its front, that may have a window again
-	burst       int32                    // octets of the next gather
-	feeds       flow.Ring                // of feeds with something to be swept
-	feedBy      *feedIndex               // the topics of its sockets; nil: none
-	taken       int64                    // octets of all batches of all feeds, and of shrinking windows: see feedWindows
-	sweeping    int64                    // octets of the batches being swept
-	backlog     int                      // octets in its streams' queues, shared ones as if they were not
-	requests    map[uint32]*plainRequest // by stream id
+	unblocked   int32          // streams of blocked, from its front, that may have a window again
+	burst       int32          // octets of the next gather
+	feeds       flow.Ring      // of feeds with something to be swept
+	feedBy      *feedIndex     // the topics of its sockets; nil: none
+	taken       int64          // octets of all batches of all feeds, and of shrinking windows: see feedWindows
+	sweeping    int64          // octets of the batches being swept
+	backlog     int            // octets in its streams' queues, shared ones as if they were not
+	plain       *plainRequests // nil: none yet
 	dirty       bool
 	leaves      bool // is on core.leaving
 	drains      bool // is on core.draining
@@ -210,7 +210,7 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 	s.leaveAll()
 	s.end = false
 	s.discard(false)
-	delete(c.requests, s.id)
+	c.plain.drop(s.id)
 	s.state = stateClosed
 	c.streams.remove(s.id)
 	if c.data.s == s {

@@ -90,7 +90,7 @@ func (c *conn) consume(s *stream, p []byte) error {
 	case streamSocket:
 		c.feed(s, p)
 	case streamRequest:
-		return c.recvBody(s, len(p))
+		return c.recvBody(s, p)
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (c *conn) finishData() error {
 // recvEnd is END_STREAM from the peer, with DATA, HEADERS or trailers.
 func (c *conn) recvEnd(s *stream) error {
 	if s.kind == streamRequest {
-		if err := c.requests[s.id].complete(s.id); err != nil {
+		if err := c.plain.find(s.id).complete(s.id); err != nil {
 			return err
 		}
 	}

@@ -5,11 +5,38 @@ import (
 	"h2ws/hpack"
 )
 
+// plainRequests are the requests of a connection that are no WebSocket and not yet answered.
+type plainRequests struct {
+	byID map[uint32]*plainRequest
+}
+
 // plainRequest is a request that is no WebSocket, while its body comes in and is dropped.
 type plainRequest struct {
 	length int64 // content-length, or -1
 	got    int64
 	head   bool // no body in the answer
+}
+
+func (c *conn) plains() *plainRequests {
+	if c.plain == nil {
+		c.plain = &plainRequests{byID: make(map[uint32]*plainRequest)}
+	}
+	return c.plain
+}
+
+// find returns the request of a stream, or nil.
+func (p *plainRequests) find(id uint32) *plainRequest {
+	if p == nil {
+		return nil
+	}
+	return p.byID[id]
+}
+
+// drop forgets a stream's request, if there is one: it is answered, or its stream gone.
+func (p *plainRequests) drop(id uint32) {
+	if p.find(id) != nil {
+		delete(p.byID, id)
+	}
 }
 
 // recvPlain takes a plain request. It is answered when it is complete, so that one
@@ -22,10 +49,7 @@ func (c *conn) recvPlain(id uint32, end bool, r *hpack.Request) error {
 		}
 	}
 	s := c.newStream(id, streamRequest, end)
-	if c.requests == nil {
-		c.requests = make(map[uint32]*plainRequest)
-	}
-	c.requests[id] = &request
+	c.plains().byID[id] = &request
 	if end {
 		c.respondPlain(s)
 	} else {
@@ -34,10 +58,10 @@ func (c *conn) recvPlain(id uint32, end bool, r *hpack.Request) error {
 	return nil
 }
 
-// recvBody counts n octets of the body. A request with more than is worth waiting for is answered now.
-func (c *conn) recvBody(s *stream, n int) error {
-	r := c.requests[s.id]
-	r.got += int64(n)
+// recvBody takes octets of the body. A request with more than is worth waiting for is answered now.
+func (c *conn) recvBody(s *stream, p []byte) error {
+	r := c.plain.find(s.id)
+	r.got += int64(len(p))
 	if r.length >= 0 && r.got > r.length {
 		return r.complete(s.id)
 	}
@@ -58,14 +82,19 @@ func (r *plainRequest) complete(id uint32) error {
 // respondPlain answers a request for which there is no handler.
 func (c *conn) respondPlain(s *stream) {
 	c.core.stats.RequestsPlain++
-	if !c.requests[s.id].head {
-		c.respond(s, 404, nil, "this server speaks WebSocket (RFC 8441)")
+	c.refusePlain(s, 404, nil, "this server speaks WebSocket (RFC 8441)")
+}
+
+// refusePlain answers a request with an error.
+func (c *conn) refusePlain(s *stream, status int, fields []hpack.Field, text string) {
+	if !c.plain.find(s.id).head {
+		c.respond(s, status, fields, text)
 		return
 	}
 	s.kind = streamResponse
-	delete(c.requests, s.id)
+	c.plain.drop(s.id)
 	s.end, s.reset = true, true
-	c.sendHeaders(s.id, 404, nil)
+	c.sendHeaders(s.id, status, fields)
 	s.schedule()
 	c.startClosing(s)
 }
