@@ -55,6 +55,12 @@ func AppendField(b []byte, name, value string) []byte {
 	return appendString(b, value)
 }
 
+// ValidField reports whether a field may be sent, as RFC 9113 §8.2 has it: its name is a token in lower case, its value
+// has neither control characters nor white space at an end, and it is not about the connection.
+func ValidField(name, value string) bool {
+	return name != "" && nameChars.all(name) && validValue(value) && !connectionSpecific(name)
+}
+
 // isSecret: "An encoder might also choose not to index values for header fields that are considered to be highly
 // valuable or sensitive to recovery, such as the Cookie or Authorization header fields" (RFC 7541 §7.1.3).
 func isSecret(name string) bool {

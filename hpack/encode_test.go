@@ -102,3 +102,37 @@ func TestEncodingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per response", allocs)
 	}
 }
+
+func TestValidField(t *testing.T) {
+	for _, tc := range []struct {
+		name, value string
+		want        bool
+	}{
+		{"x-a", "b", true},
+		{"x-a", "", true},
+		{"set-cookie", "a=b; Path=/", true},
+		{"x-a", "caf\xe9 \xf0\x9f\x98\x80", true},
+		{"x-a", "a\tb", true},
+		{"", "b", false},
+		{"X-A", "b", false},
+		{"x a", "b", false},
+		{"x-a\r\n", "b", false},
+		{":status", "200", false},
+		{"x-a", "a\r\nb", false},
+		{"x-a", "a\nb", false},
+		{"x-a", "a\rb", false},
+		{"x-a", "a\x00b", false},
+		{"x-a", "a\x7fb", false},
+		{"x-a", " b", false},
+		{"x-a", "b\t", false},
+		{"connection", "close", false},
+		{"proxy-connection", "close", false},
+		{"keep-alive", "timeout=5", false},
+		{"transfer-encoding", "chunked", false},
+		{"upgrade", "h2c", false},
+	} {
+		if got := ValidField(tc.name, tc.value); got != tc.want {
+			t.Errorf("ValidField(%q, %q) = %v", tc.name, tc.value, got)
+		}
+	}
+}

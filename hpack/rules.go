@@ -97,14 +97,12 @@ func (r *Request) recvRegular(f Field) *Malformed {
 	if !validValue(f.Value) {
 		return errValue
 	}
-	switch f.Name {
-	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
+	if connectionSpecific(f.Name) {
 		// "Any message containing connection-specific header fields MUST be treated as malformed" (§8.2.2).
 		return errConnection
-	case "te":
-		if !strings.EqualFold(f.Value, "trailers") {
-			return errTE // "it MUST NOT contain any value other than "trailers"" (§8.2.2)
-		}
+	}
+	if f.Name == "te" && !strings.EqualFold(f.Value, "trailers") {
+		return errTE // "it MUST NOT contain any value other than "trailers"" (§8.2.2)
 	}
 	if r.trailers {
 		return nil
@@ -113,6 +111,15 @@ func (r *Request) recvRegular(f Field) *Malformed {
 		r.Fields = append(r.Fields, f)
 	}
 	return r.recvSpecial(f)
+}
+
+// connectionSpecific: "Connection", "Proxy-Connection, Keep-Alive, Transfer-Encoding, and Upgrade" (RFC 9113 §8.2.2).
+func connectionSpecific(name string) bool {
+	switch name {
+	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
+		return true
+	}
+	return false
 }
 
 // recvSpecial takes what the regular fields say about the request itself.
