@@ -51,6 +51,12 @@ var (
 		"engine/sock_linux.go", // read, write
 		"engine/mailbox.go",    // the lock between them
 		"engine/topic.go",      // what publishers and loops share
+
+		"engine/service.go",        // handlers of plain requests, in goroutines
+		"engine/exchange.go",       // the lock between them and the loop
+		"engine/requestbody.go",    // what they read,
+		"engine/responsewriter.go", // and write,
+		"engine/httpheader.go",     // in terms of net/http
 	}
 )
 

@@ -210,7 +210,7 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 	s.leaveAll()
 	s.end = false
 	s.discard(false)
-	c.plain.drop(s.id)
+	c.plain.drop(s.id, err)
 	s.state = stateClosed
 	c.streams.remove(s.id)
 	if c.data.s == s {

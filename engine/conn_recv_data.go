@@ -89,7 +89,7 @@ func (c *conn) consume(s *stream, p []byte) error {
 	switch s.kind {
 	case streamSocket:
 		c.feed(s, p)
-	case streamRequest:
+	case streamRequest, streamServed:
 		return c.recvBody(s, p)
 	}
 	return nil
@@ -120,20 +120,28 @@ func (c *conn) finishData() error {
 	if d.end {
 		return c.recvEnd(d.s)
 	}
-	if d.s.kind != streamSocket {
-		return nil // a body that nobody reads is not asked for
+	switch d.s.kind {
+	case streamSocket:
+		c.sendCredit(d.s, d.s.recvWindow.Credit(c.core.limits.StreamWindow))
+	case streamServed:
+		c.sendCredit(d.s, d.s.recvWindow.Credit(c.bodyWindow(d.s)))
 	}
-	if credit := d.s.recvWindow.Credit(c.core.limits.StreamWindow); credit > 0 {
-		c.control = frame.AppendWindowUpdate(c.controls(), d.s.id, credit)
+	return nil // a body that nobody reads is not asked for
+}
+
+// sendCredit announces what has become free in a stream's window.
+func (c *conn) sendCredit(s *stream, increment uint32) {
+	if increment > 0 {
+		c.control = frame.AppendWindowUpdate(c.controls(), s.id, increment)
 		c.touch()
 	}
-	return nil
 }
 
 // recvEnd is END_STREAM from the peer, with DATA, HEADERS or trailers.
 func (c *conn) recvEnd(s *stream) error {
-	if s.kind == streamRequest {
-		if err := c.plain.find(s.id).complete(s.id); err != nil {
+	r := c.plain.find(s.id)
+	if r != nil {
+		if err := r.complete(s.id); err != nil {
 			return err
 		}
 	}
@@ -148,6 +156,8 @@ func (c *conn) recvEnd(s *stream) error {
 		c.assembly += s.ws.Held() - held
 	case streamRequest:
 		c.respondPlain(s)
+	case streamServed:
+		r.x.recvEnd()
 	}
 	return nil
 }

@@ -118,6 +118,11 @@ func (c *conn) pullStream(g *gather, s *stream) bool {
 		return false
 	}
 	if first := s.queue.first(); first != nil {
+		if first.kind == segmentFields {
+			s.unlink()
+			c.sendFields(g, s)
+			return true
+		}
 		least := int64(first.least())
 		if forConn < least {
 			return false
@@ -151,6 +156,11 @@ func (c *conn) sendData(g *gather, s *stream, n int) {
 	c.sendWindow.Take(int32(length))
 	s.sendWindow.Take(int32(length))
 	c.core.stats.FramesSent++
+	c.sentSome(s, done)
+}
+
+// sentSome ends a stream's turn; done says that its queue is empty.
+func (c *conn) sentSome(s *stream, done bool) {
 	switch {
 	case !done:
 		s.schedule()
@@ -165,6 +175,9 @@ func (c *conn) sendData(g *gather, s *stream, n int) {
 func (c *conn) fill(g *gather, s *stream, n int) (length int) {
 	for n > length && !s.queue.empty() {
 		seg := s.queue.first()
+		if seg.kind == segmentFields {
+			break // trailers
+		}
 		m := min(n-length, len(seg.b))
 		if seg.owner == bytesShared {
 			g.share(seg.b[:m])
@@ -191,7 +204,11 @@ func (c *conn) sentSegment(s *stream, g *segment) {
 		g.topic.delivered.Add(1)
 		g.topic.octets.Add(uint64(g.size))
 	}
+	n := int(g.size)
 	s.freeSegment(g)
+	if s.kind == streamServed {
+		c.sentOutput(s, n)
+	}
 }
 
 // sentEnd is END_STREAM to the peer.

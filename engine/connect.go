@@ -94,7 +94,7 @@ func (c *conn) refuse(id uint32, end bool, d ws.Decision) {
 func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
 	body := fmt.Sprintf("%d %s\n", status, text)
 	s.kind = streamResponse
-	c.plain.drop(s.id)
+	c.plain.drop(s.id, errAnswered)
 	c.sendHeaders(s.id, status, append(fields[:len(fields):len(fields)],
 		ws.Field{Name: "content-type", Value: "text/plain; charset=utf-8"}))
 	g := c.core.segments.get()

@@ -16,6 +16,7 @@ type core struct {
 	limits    Limits
 	endpoint  *ws.Endpoint
 	endpoints map[ws.QueueLimits]*ws.Endpoint // see endpointFor
+	http      *service                        // Server.HTTP; nil: there is none
 	log       *slog.Logger
 	stats     Stats
 
@@ -132,6 +133,8 @@ func (k *core) deliverPost(p *post) {
 		s.leave(p.topic.share)
 	case postPublish:
 		p.topic.share.publish(p.prepared, s, p.topic.receipt)
+	case postAttend:
+		s.conn.attend(s)
 	}
 }
 
@@ -165,7 +168,7 @@ func (k *core) release(g *segment) {
 	if g.owner == bytesBorrowed {
 		k.borrowed--
 	}
-	if g.owner == bytesOwned && g.kind == segmentMessage {
+	if g.owner == bytesOwned && g.size > 0 {
 		k.keep(-int(g.size))
 	}
 	k.segments.put(g)

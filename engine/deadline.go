@@ -87,7 +87,7 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy)
+	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy, c.plain.deadline())
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -117,6 +117,7 @@ func (c *conn) expire() {
 	if c.ageBy <= now {
 		c.expireAges()
 	}
+	c.plain.expire(c)
 	switch {
 	case c.state >= connLeaving: // the last stream's time was over
 	case c.prefaceBy <= now:

@@ -56,6 +56,25 @@ type Limits struct {
 	// answered all the same. Default 16 KiB.
 	RequestBody int64
 
+	// Requests is how many handlers of Server.HTTP run at once, one goroutine each, and RequestsConn how many
+	// requests of one connection are served: until the handler has returned and the response is sent. Above
+	// either a request gets 503. Defaults 1024 and 256, more than a browser has under way.
+	// The bodies of one connection's requests that wait for their handlers are at most RequestsConn times
+	// StreamWindow, and what waits of its responses RequestsConn times ResponseBuffer.
+	Requests     int
+	RequestsConn int
+	// RequestSize is the largest body that Server.HTTP is given, in octets. A request that announces more gets
+	// 413; of one that turns out larger the handler reads so much and then *http.MaxBytesError.
+	// Default 1 MiB; negative: any size.
+	RequestSize int64
+	// ResponseBuffer is how many octets of one response may wait for the peer: Write blocks at the limit. A response
+	// whose fields are larger is replaced by 500. Default 64 KiB.
+	ResponseBuffer int
+	// RequestTimeout is how long a request to Server.HTTP may take until its response is sent; a handler may change
+	// it for its own request with http.ResponseController.SetWriteDeadline. Then its context ends, and the
+	// peer gets 503 or, if the response has begun, RST_STREAM. Default 30 s.
+	RequestTimeout time.Duration
+
 	// PrefaceTimeout is how long a new connection may take until its first SETTINGS. Default 5 s.
 	PrefaceTimeout time.Duration
 	// SettingsTimeout is how long our SETTINGS may stay unacknowledged. Default 10 s.
@@ -103,6 +122,14 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Continuations, 8)
 	def(&l.Header.ListSize, 16<<10) // announced as MAX_HEADER_LIST_SIZE
 	def(&l.RequestBody, 16<<10)
+	def(&l.Requests, 1024)
+	def(&l.RequestsConn, 256)
+	def(&l.RequestSize, 1<<20)
+	if l.RequestSize < 0 {
+		l.RequestSize = math.MaxInt64
+	}
+	def(&l.ResponseBuffer, 64<<10)
+	defTimeout(&l.RequestTimeout, 30*time.Second)
 	defTimeout(&l.PrefaceTimeout, 5*time.Second)
 	defTimeout(&l.SettingsTimeout, 10*time.Second)
 	defTimeout(&l.HeaderTimeout, 10*time.Second)

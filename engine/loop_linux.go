@@ -56,7 +56,7 @@ const readSize = 64 << 10
 // gathersTurn is how many gathers one connection may write before the others have their turn.
 const gathersTurn = 4
 
-func startLoop(limits Limits, e *ws.Endpoint, log *slog.Logger) (*loop, error) {
+func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger) (*loop, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, err
@@ -70,6 +70,7 @@ func startLoop(limits Limits, e *ws.Endpoint, log *slog.Logger) (*loop, error) {
 		iov:    make([]unix.Iovec, 0, iovMax),
 		done:   make(chan struct{}),
 	}
+	l.core.http = http
 	l.core.box.wake = p.wake
 	l.core.enlist()
 	go l.run()

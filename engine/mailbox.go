@@ -61,6 +61,7 @@ const (
 	postJoin                     // of a topic
 	postLeave                    // of a topic
 	postPublish                  // to a topic
+	postAttend                   // a handler of Server.HTTP has something: see exchange
 )
 
 // arenaKeep is the largest arena, and postsKeep the longest list of posts, that is used again: what a
@@ -130,6 +131,12 @@ func (b *mailbox) end(s *stream, kind postKind, payload []byte) {
 func (b *mailbox) slow(s *stream) {
 	b.mu.Lock()
 	b.append(post{s: s, kind: postSlow})
+}
+
+// attend posts that the exchange on s is to be looked at. It is posted once until that is done.
+func (b *mailbox) attend(s *stream) {
+	b.mu.Lock()
+	b.append(post{s: s, kind: postAttend})
 }
 
 // join and leave report false when the loop has ended.

@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"h2ws/engine/frame"
 	"h2ws/flow"
 	"h2ws/ws"
 )
 
-// held is the octets of messages that wait anywhere in the process: in logs and queues, and framed for
-// sockets that don't take them. A shared message counts once, and every place in a queue, as of its loop's last
+// held is the octets of messages, and of plain requests and responses, that wait anywhere in the process: in logs
+// and queues, and framed for sockets that don't take them. A shared message counts once, and every place in a queue, as of its loop's last
 // turn, with the memory it takes: of small messages to many sockets that is the most by far.
 var held atomic.Int64
 
@@ -166,7 +167,14 @@ func (c *conn) relieve() {
 
 // relieve applies the stream's policy as if its queue were full of what has not begun.
 func (s *stream) relieve() {
-	if s.queue.empty() || s.shut || s.kind != streamSocket {
+	if s.queue.empty() || s.shut {
+		return
+	}
+	if s.kind == streamServed {
+		s.conn.resetStream(s.id, frame.EnhanceYourCalm, errMemory)
+		return
+	}
+	if s.kind != streamSocket {
 		return
 	}
 	if l := s.ws.QueueLimits(); l.Policy == ws.CloseSlow {

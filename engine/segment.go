@@ -7,7 +7,7 @@ import (
 	"h2ws/ws"
 )
 
-// segment is one WebSocket frame, or the body of a short response, in a stream's queue. Segments
+// segment is one WebSocket frame, or a part of a response, in a stream's queue. Segments
 // are recycled by the core they belong to.
 type segment struct {
 	next *segment
@@ -38,7 +38,8 @@ const (
 	segmentMessage segmentKind = iota
 	segmentPong
 	segmentClose
-	segmentBody
+	segmentBody   // of a response
+	segmentFields // a field block, framed when it is pulled
 )
 
 // byteOwner says whose a segment's octets are.

@@ -24,7 +24,9 @@ const (
 	stopNow
 )
 
-func startLoop(Limits, *ws.Endpoint, *slog.Logger) (*loop, error) { return nil, ErrUnsupported }
+func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger) (*loop, error) {
+	return nil, ErrUnsupported
+}
 
 func (l *loop) assign(int, netip.AddrPort) {}
 func (l *loop) end(stopState)              {}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -27,6 +28,9 @@ type Server struct {
 	Addr string
 	// Handler gets the sockets. It must not be nil.
 	Handler ws.Handler
+	// HTTP answers the requests that are no WebSocket, each in a goroutine of its own, within the bounds of Limits;
+	// without it they get 404. What its ResponseWriter can do is told at http.ResponseController and RequestTimeout.
+	HTTP http.Handler
 	// Loops is the number of event loops; 0 means GOMAXPROCS.
 	Loops int
 	// Limits bounds what peers can make the server hold or wait for.
@@ -37,6 +41,7 @@ type Server struct {
 	mu           sync.Mutex
 	state        serverState
 	loops        []*loop
+	service      *service // of HTTP; nil: none
 	listeners    map[net.Listener]struct{}
 	closed       chan struct{} // closed when the server begins to end
 	acceptErrors atomic.Uint64
@@ -113,12 +118,13 @@ func (s *Server) startLoops() error {
 	if log == nil {
 		log = slog.Default()
 	}
+	s.service = newService(s.HTTP, limits, log)
 	n := s.Loops
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	for range n {
-		l, err := startLoop(limits, endpoint, log)
+		l, err := startLoop(limits, endpoint, s.service, log)
 		if err != nil {
 			s.endLoops(stopNow)
 			s.loops = nil
@@ -274,6 +280,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	total := Stats{AcceptErrors: s.acceptErrors.Load()}
+	s.service.count(&total)
 	for _, l := range s.loops {
 		stats := l.stats()
 		total.add(&stats)

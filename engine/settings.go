@@ -53,15 +53,18 @@ func (c *conn) recvSettings(h frame.Header, p []byte) error {
 	return nil
 }
 
-// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). All but one
-// bind us to nothing: our responses use no dynamic table, exceed no header list size and no
-// frame of ours is larger than every peer must take; unknown ones "MUST be ignored" (§6.5.2).
+// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). All but two
+// bind us to nothing: our responses use no dynamic table, and no frame of ours is larger
+// than every peer must take; unknown ones "MUST be ignored" (§6.5.2).
 func (c *conn) recvSetting(s frame.Setting) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if s.ID == frame.InitialWindowSize {
+	switch s.ID {
+	case frame.InitialWindowSize:
 		c.setPeerInitial(int32(s.Value))
+	case frame.MaxHeaderListSize:
+		c.setPeerFields(s.Value)
 	}
 	return nil
 }

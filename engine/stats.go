@@ -15,7 +15,12 @@ type Stats struct {
 	SocketsRefused uint64 // opening handshakes answered with an error, and requests too large to be told from one
 	SocketsSlow    uint64 // closed because the peer did not keep up: ws.QueueLimits
 	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
-	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404
+	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404 for want of Server.HTTP
+
+	RequestsRunning int64  // handlers of Server.HTTP that run now
+	RequestsServed  uint64 // requests given to Server.HTTP
+	RequestsRefused uint64 // answered with 503 because of Limits.Requests or RequestsConn, or 413 because of RequestSize
+	RequestsExpired uint64 // not answered within Limits.RequestTimeout
 
 	FramesReceived    uint64 // HTTP/2 frames
 	FramesSent        uint64 // DATA frames
@@ -30,7 +35,7 @@ type Stats struct {
 
 	ResetsReceived uint64 // RST_STREAM
 	ResetsSent     uint64 // RST_STREAM, stream errors included
-	Panics         uint64 // callbacks that panicked
+	Panics         uint64 // callbacks and handlers that panicked
 
 	// ConnectionErrors counts the connections that the peer's errors ended, by error code
 	// (RFC 9113 §7), unknown codes with the last.
@@ -49,6 +54,10 @@ func (s *Stats) add(t *Stats) {
 	s.SocketsSlow += t.SocketsSlow
 	s.StreamsRefused += t.StreamsRefused
 	s.RequestsPlain += t.RequestsPlain
+	s.RequestsRunning += t.RequestsRunning
+	s.RequestsServed += t.RequestsServed
+	s.RequestsRefused += t.RequestsRefused
+	s.RequestsExpired += t.RequestsExpired
 	s.FramesReceived += t.FramesReceived
 	s.FramesSent += t.FramesSent
 	s.OctetsReceived += t.OctetsReceived

@@ -53,6 +53,7 @@ const (
 	streamSocket   streamKind = iota // a WebSocket: ws is in use
 	streamRequest                    // a request that is no WebSocket, not yet complete
 	streamResponse                   // a refusal or other short answer: the rest of the request is ignored
+	streamServed                     // a request that Server.HTTP answers
 )
 
 // turn says on which ring a stream waits.
