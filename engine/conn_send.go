@@ -166,6 +166,8 @@ func (c *conn) sentSome(s *stream, done bool) {
 		s.schedule()
 	case s.end:
 		c.sentEnd(s)
+	case s.kind == streamServed:
+		c.servedRests(s)
 	default:
 		s.rests()
 	}

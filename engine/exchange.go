@@ -55,12 +55,11 @@ type exchangeState uint8
 const (
 	exchangeServing exchangeState = iota
 	exchangeDone                  // the response is complete
-	exchangeAborted               // and will never be
+	exchangeAborted               // it never will be
 )
 
-// wish is what a handler wants of the loop besides that it takes output.
+// wish is what a handler wants of the loop besides that it sends.
 type wish struct {
-	abort    bool          // RST_STREAM
 	credit   bool          // a good part of the body was read
 	deadline bool          // timeout is how long the request may take from now on
 	timeout  time.Duration // or never
@@ -144,8 +143,8 @@ func (x *exchange) look() wish {
 	return w
 }
 
-// take returns what is to be sent next, if anything is, and whether the response ends with it. The loop.
-func (x *exchange) take() (o output, end bool) {
+// take returns what is to be sent next, if anything is, and, if that is the last of it, how the response ends. The loop.
+func (x *exchange) take() (o output, end exchangeState) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.output) > 0 {
@@ -153,7 +152,10 @@ func (x *exchange) take() (o output, end bool) {
 		x.output = x.output[1:]
 		held.Add(-int64(len(o.b)))
 	}
-	return o, len(x.output) == 0 && x.state == exchangeDone
+	if len(x.output) > 0 {
+		return o, exchangeServing
+	}
+	return o, x.state
 }
 
 // sent says that n octets that were taken are framed. The loop.
@@ -232,7 +234,7 @@ func (x *exchange) finish(last ...output) {
 	x.cancel(context.Canceled)
 }
 
-// abort ends an exchange that is not finished with RST_STREAM. The handler.
+// abort ends an exchange that is not finished: behind what was sent comes RST_STREAM. The handler.
 func (x *exchange) abort() {
 	x.mu.Lock()
 	if x.state != exchangeServing {
@@ -240,7 +242,6 @@ func (x *exchange) abort() {
 		return
 	}
 	x.leave(exchangeAborted)
-	x.wish.abort = true
 	x.unlockAndTell()
 	x.cancel(context.Canceled)
 }

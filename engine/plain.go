@@ -27,6 +27,8 @@ type plainRequest struct {
 	x      *exchange     // nil: it is not served, the body is dropped as it comes in
 	by     time.Duration // for the end of the response
 	begun  bool          // the response's fields have been taken from x
+
+	aborted bool // all of it has been, and it is not complete
 }
 
 func (c *conn) plains() *plainRequests {

@@ -42,10 +42,6 @@ func (c *conn) attend(s *stream) {
 		return
 	}
 	w := r.x.look()
-	if w.abort {
-		c.resetStream(s.id, frame.InternalError, errAborted)
-		return
-	}
 	if w.deadline {
 		r.by = after(c.core.now, w.timeout)
 		c.plain.note(r)
@@ -58,7 +54,16 @@ func (c *conn) attend(s *stream) {
 		c.takeOutput(s, r)
 		if s.end || !s.queue.empty() {
 			s.schedule()
+		} else {
+			c.servedRests(s)
 		}
+	}
+}
+
+// servedRests is called when the handler has given nothing more to send.
+func (c *conn) servedRests(s *stream) {
+	if c.plain.find(s.id).aborted {
+		c.resetStream(s.id, frame.InternalError, errAborted)
 	}
 }
 
@@ -79,8 +84,11 @@ func (c *conn) takeOutput(s *stream, r *plainRequest) {
 		c.core.keep(len(o.b))
 	}
 	r.begun = r.begun || o.final
-	if end {
+	switch end {
+	case exchangeDone:
 		s.end, s.reset = true, true
+	case exchangeAborted:
+		r.aborted = true
 	}
 }
 
