@@ -190,9 +190,7 @@ func TestHTTPEcho(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if stats := r.Stats(); stats.RequestsServed != 4 {
-		t.Errorf("%d requests served", stats.RequestsServed)
-	}
+	until(t, "the figures have four", func() bool { return r.Stats().RequestsServed == 4 })
 }
 
 // 1xx come before the response, and 100 (Continue) when the handler wants the body.
