@@ -314,7 +314,7 @@ func (s *servingSim) hearFrame(h frame.Header, p []byte) {
 
 // check compares the accounts with what there is.
 func (s *servingSim) check() {
-	octets, taken, running := int64(s.core.segments.held)*segmentSize, 0, 0
+	octets, taken, running := int64(s.core.segments.held*segmentSize), 0, 0
 	backlog := 0
 	for _, k := range s.streams {
 		if k.x == nil {
