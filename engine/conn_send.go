@@ -216,6 +216,9 @@ func (c *conn) sentSegment(s *stream, g *segment) {
 // sentEnd is END_STREAM to the peer.
 func (c *conn) sentEnd(s *stream) {
 	s.end = false
+	if s.kind == streamServed {
+		c.answered(s)
+	}
 	if s.state == stateOpen && s.reset {
 		// RFC 9113 §8.1: a server that has answered completely may ask the client to stop
 		// sending the request "by sending a RST_STREAM with an error code of NO_ERROR".

@@ -198,13 +198,21 @@ func (x *exchange) send(o output) error {
 	for x.lost == nil && x.pending >= x.service.limits.ResponseBuffer {
 		x.changed.Wait()
 	}
-	if x.lost != nil {
-		defer x.mu.Unlock()
-		return x.lost
+	if err := x.closed(); err != nil {
+		x.mu.Unlock()
+		return err
 	}
 	x.push(o)
 	x.unlockAndTell()
 	return nil
+}
+
+// closed returns why nothing can be sent any more, or nil.
+func (x *exchange) closed() error {
+	if x.lost == nil && x.state != exchangeServing {
+		return errReturned
+	}
+	return x.lost
 }
 
 // push puts o behind the output, under the lock. Small parts of a body become one.
@@ -252,14 +260,16 @@ func (x *exchange) leave(to exchangeState) {
 	x.service.running.Add(-1)
 	if x.lost != nil {
 		x.slots.Add(-1)
+		return
 	}
+	x.dropBody(http.ErrBodyReadAfterClose)
 }
 
 // setTimeout changes how long the request may take from now on. The handler.
 func (x *exchange) setTimeout(d time.Duration) error {
 	x.mu.Lock()
 	x.wish.deadline, x.wish.timeout = true, d
-	err := x.lost
+	err := x.closed()
 	x.unlockAndTell()
 	return err
 }

@@ -77,6 +77,7 @@ func FuzzConn(f *testing.F) {
 		}
 		for i, d := range parseTranscript(string(text)) {
 			f.Add(d.seedFuzz(f, i%4))
+			f.Add(append([]byte{fuzzServe | byte(i%32)<<3}, d.seedFuzz(f, i%4)...))
 		}
 	}
 	f.Fuzz(func(t *testing.T, script []byte) { playFuzz(t, script) })
@@ -89,12 +90,14 @@ const (
 	fuzzTime          // time passes: 2^argument milliseconds
 	fuzzRoom          // the socket takes 2^argument-1 octets from now on; 31: any number
 	fuzzDrain
+	fuzzServe // plain requests have handlers from now on, and the argument says what these do
 	fuzzSteps
 )
 
 func playFuzz(t *testing.T, script []byte) {
 	app := &fuzzApp{t: t, open: map[*ws.Conn]bool{}}
 	p := newTestPeer(t, fuzzLimits, app)
+	handlers := fuzzHandlers{p: p, before: held.Load()}
 	for len(script) > 0 && p.conn.state != connLost {
 		step, argument := int(script[0]&7)%fuzzSteps, int(script[0]>>3)
 		script = script[1:]
@@ -126,11 +129,15 @@ func playFuzz(t *testing.T, script []byte) {
 		case fuzzDrain:
 			p.core.box.call(p.conn.startDrain)
 			p.settle()
+		case fuzzServe:
+			handlers.serve(argument)
 		}
+		handlers.play()
 		p.checkFuzz()
 	}
 	p.conn.lose(net.ErrClosed)
 	p.settle()
+	handlers.end(t)
 	for _, open := range app.open {
 		if open {
 			t.Error("OnClose was not called")

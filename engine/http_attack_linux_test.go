@@ -111,6 +111,22 @@ func TestHTTPDeadline(t *testing.T) {
 	until(t, "the figures have 3 that expired", func() bool { return r.Stats().RequestsExpired == 3 })
 }
 
+// A peer that goes on with a request that is answered is told to stop, and gets the answer first.
+func TestHTTPBodyGoesOn(t *testing.T) {
+	r, _, _ := serveHTTP(t, engine.Limits{CloseTimeout: 20 * time.Millisecond}, func(w http.ResponseWriter, q *http.Request) {
+		io.CopyN(io.Discard, q.Body, 50_000)
+		created(w, "enough")
+	})
+	c := r.dial()
+	for range 20 {
+		id := c.post("/")
+		for range 6 {
+			c.out = frame.AppendData(c.out, id, 0, make([]byte, 10_000))
+		}
+		c.wantOf(id, "the answer, and after a while a request to stop", "status 201", "body enough", "end", "reset NO_ERROR")
+	}
+}
+
 func TestHTTPPanics(t *testing.T) {
 	log := new(records)
 	r := serve(t, &engine.Server{Handler: echo, Logger: slog.New(log), HTTP: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

@@ -67,8 +67,8 @@ type Limits struct {
 	// 413; of one that turns out larger the handler reads so much and then *http.MaxBytesError.
 	// Default 1 MiB; negative: any size.
 	RequestSize int64
-	// ResponseBuffer is how many octets of one response may wait for the peer: Write blocks at the limit. A response
-	// whose fields are larger is replaced by 500. Default 64 KiB.
+	// ResponseBuffer is how many octets of one response may wait for the peer, give or take a DATA frame: Write blocks
+	// at the limit. A response whose fields are larger is replaced by 500. Default 64 KiB.
 	ResponseBuffer int
 	// RequestTimeout is how long a request to Server.HTTP may take until its response is sent; a handler may change
 	// it for its own request with http.ResponseController.SetWriteDeadline. Then its context ends, and the

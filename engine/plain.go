@@ -121,15 +121,17 @@ func (c *conn) respondPlain(s *stream) {
 	c.refusePlain(s, 404, nil, "this server speaks WebSocket (RFC 8441)")
 }
 
-// refusePlain answers a request with an error.
+// refusePlain answers a request with an error. As with all plain requests, the peer has a while to end its side: see
+// answered.
 func (c *conn) refusePlain(s *stream, status int, fields []hpack.Field, text string) {
 	if !c.plain.find(s.id).head {
 		c.respond(s, status, fields, text)
+		s.reset = false
 		return
 	}
 	s.kind = streamResponse
 	c.plain.drop(s.id, errAnswered)
-	s.end, s.reset = true, true
+	s.end = true
 	c.sendHeaders(s.id, status, fields)
 	s.schedule()
 	c.startClosing(s)

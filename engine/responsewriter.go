@@ -126,11 +126,11 @@ func (w *responseWriter) EnableFullDuplex() error { return nil }
 // SetWriteDeadline moves the end of the time that the request may take; the zero time takes the limit away. It
 // is for http.ResponseController.
 func (w *responseWriter) SetWriteDeadline(t time.Time) error {
-	d := never
-	if !t.IsZero() {
-		d = time.Until(t)
+	timeout := never
+	if d := time.Until(t); !t.IsZero() && d < never/2 { // later than the clock of the loops can add
+		timeout = d
 	}
-	return w.x.setTimeout(d)
+	return w.x.setTimeout(timeout)
 }
 
 // begin sends the fields of the response, unless they are on their way. p is the body behind buf.

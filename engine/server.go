@@ -1,5 +1,5 @@
 // Package engine serves WebSockets over HTTP/2 (RFC 8441) from event loops: one goroutine per loop,
-// none per connection or socket.
+// none per connection or socket. Plain requests have one each, as net/http's handlers expect.
 //
 // A [Server] with a [ws.Handler] is all that is needed; see [ListenAndServe]. Callbacks run on the
 // loop of their connection and must not block it.
@@ -29,7 +29,11 @@ type Server struct {
 	// Handler gets the sockets. It must not be nil.
 	Handler ws.Handler
 	// HTTP answers the requests that are no WebSocket, each in a goroutine of its own, within the bounds of Limits;
-	// without it they get 404. What its ResponseWriter can do is told at http.ResponseController and RequestTimeout.
+	// without it they get 404. Handlers find what net/http gives them: Flush, 1xx, 100 (Continue) when the body is
+	// read, trailers of the response, http.ErrAbortHandler, and with http.ResponseController SetWriteDeadline, as
+	// Limits.RequestTimeout says; no Hijack, Push, SetReadDeadline, and no trailers of the request. Fields that
+	// HTTP/2 does not carry are left out. Close and Shutdown end the contexts of handlers whose requests they cut
+	// off, and do not wait for these to return.
 	HTTP http.Handler
 	// Loops is the number of event loops; 0 means GOMAXPROCS.
 	Loops int

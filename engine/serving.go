@@ -10,6 +10,8 @@ import (
 var (
 	errExpired = errors.New("the request was not answered in time")
 	errAborted = errors.New("the handler gave up")
+
+	errReturned = errors.New("engine: the handler has returned")
 )
 
 // serve has Server.HTTP answer a request, if there is room for one more. Who is refused is told by 503, not by
@@ -86,7 +88,7 @@ func (c *conn) takeOutput(s *stream, r *plainRequest) {
 	r.begun = r.begun || o.final
 	switch end {
 	case exchangeDone:
-		s.end, s.reset = true, true
+		s.end = true
 	case exchangeAborted:
 		r.aborted = true
 	}
@@ -98,6 +100,16 @@ func (c *conn) sentOutput(s *stream, n int) {
 	r.x.sent(n)
 	if s.queue.empty() && !s.end {
 		c.takeOutput(s, r)
+	}
+}
+
+// answered is called when a response is sent with END_STREAM. A peer that is not through with its request has a while
+// to end it: some clients take RST_STREAM that comes together with the response for a failure, against RFC 9113 §8.1.
+func (c *conn) answered(s *stream) {
+	c.plain.drop(s.id, errAnswered)
+	s.kind = streamResponse
+	if s.state == stateOpen {
+		c.startClosing(s)
 	}
 }
 
