@@ -21,6 +21,8 @@ import (
 //	                whoever keeps up with that
 //	!G              collects garbage, returns memory to the operating system, and answers "!G"
 //
+// Plain requests for / get a page with the server's figures, for /stats these as JSON, for /healthz "ok".
+//
 // Anything else behind "!" is answered with "!E" and what is wrong with it.
 //
 // A socket on a path /t/NAME[/NAME...] is a member of the topics of these names. The query policy=NAME, on
@@ -48,12 +50,15 @@ type ReferenceConfig struct {
 func NewReference(cfg ReferenceConfig) *Reference {
 	def(&cfg.MaxStreams, 1<<20)
 	h := newReferenceHandler()
-	return &Reference{handler: h, server: engine.Server{
+	r := &Reference{handler: h}
+	r.server = engine.Server{
 		Handler: h,
+		HTTP:    statusHandler(r.server.Stats),
 		Loops:   cfg.Loops,
 		Limits:  engine.Limits{MaxConcurrentStreams: cfg.MaxStreams},
 		Logger:  cfg.Logger,
-	}}
+	}
+	return r
 }
 
 // Serve serves until Shutdown, and then returns nil.
