@@ -46,6 +46,7 @@ var (
 	core   = []string{"flow", "hpack", "ws", "engine/frame", "engine"}
 	withIO = []string{
 		"engine/server.go",     // the public calls, from any goroutine
+		"engine/accept.go",     // listeners
 		"engine/loop_linux.go", // the one goroutine, its clock and its sockets
 		"engine/poll_linux.go", // epoll
 		"engine/sock_linux.go", // read, write

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Pauses of accepting after an error, doubled each time.
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+func (s *Server) acceptAll(l net.Listener) error {
+	pause := acceptPauseMin
+	var waiting net.Conn // accepted, and without a descriptor of its own yet
+	defer func() {
+		if waiting != nil {
+			waiting.Close()
+		}
+	}()
+	for {
+		err := s.accept(l, &waiting)
+		if s.isClosed() {
+			return ErrServerClosed
+		}
+		if err == nil {
+			pause = acceptPauseMin
+			continue
+		}
+		if !acceptMayRecover(err) {
+			return fmt.Errorf("engine: accept: %w", err)
+		}
+		s.acceptErrors.Add(1)
+		s.logger().Warn("accepting pauses", "error", err, "pause", pause)
+		select {
+		case <-time.After(pause):
+		case <-s.closed:
+			return ErrServerClosed
+		}
+		pause = min(2*pause, acceptPauseMax)
+	}
+}
+
+// accept waits for one connection and hands its descriptor to a loop. A connection for which there is none
+// is left in waiting, for the next call.
+func (s *Server) accept(l net.Listener, waiting *net.Conn) error {
+	if *waiting == nil {
+		nc, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		*waiting = nc
+	}
+	nc := *waiting
+	fd, err := detach(nc)
+	if err != nil && acceptMayRecover(err) {
+		return err
+	}
+	*waiting = nil
+	defer nc.Close()
+	if err != nil {
+		return err
+	}
+	var remote netip.AddrPort
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		remote = tcp.AddrPort()
+	}
+	s.leastLoaded().assign(fd, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()))
+	return nil
+}
+
+// leastLoaded is the loop with the fewest connections.
+func (s *Server) leastLoaded() *loop {
+	least := s.loops[0]
+	for _, l := range s.loops[1:] {
+		if l.load.Load() < least.load.Load() {
+			least = l
+		}
+	}
+	return least
+}
