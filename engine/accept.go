@@ -64,12 +64,30 @@ func (s *Server) accept(l net.Listener, waiting *net.Conn) error {
 	if err != nil {
 		return err
 	}
-	var remote netip.AddrPort
+	s.assign(&arrival{fd: fd, remote: remoteOf(nc), proto: protoUnknown})
+	return nil
+}
+
+// remoteOf is the peer's address, if it has one.
+func remoteOf(nc net.Conn) (remote netip.AddrPort) {
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		remote = tcp.AddrPort()
 	}
-	s.leastLoaded().assign(fd, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()))
-	return nil
+	return netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+}
+
+// assign hands a socket to a loop.
+func (s *Server) assign(a *arrival) { s.leastLoaded().assign(a) }
+
+// admit hands a socket that a loop gives away to the HTTP/1.1 server.
+func (s *Server) admit(fd int, ahead []byte, remote netip.AddrPort) {
+	nc, err := attach(fd)
+	if err != nil {
+		s.acceptErrors.Add(1)
+		s.logger().Warn("no descriptor for a connection of HTTP/1.1", "remote", remote, "error", err)
+		return
+	}
+	s.http1.take(&guest{Conn: nc, ahead: ahead})
 }
 
 // leastLoaded is the loop with the fewest connections.

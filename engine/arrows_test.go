@@ -47,6 +47,9 @@ var (
 	withIO = []string{
 		"engine/server.go",     // the public calls, from any goroutine
 		"engine/accept.go",     // listeners
+		"engine/http1.go",      // net/http on connections that speak HTTP/1.1
+		"engine/guest.go",      // one of them
+		"engine/upgrade.go",    // its way to a loop
 		"engine/loop_linux.go", // the one goroutine, its clock and its sockets
 		"engine/poll_linux.go", // epoll
 		"engine/sock_linux.go", // read, write

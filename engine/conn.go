@@ -11,8 +11,8 @@ import (
 	"h2ws/ws"
 )
 
-// conn is one HTTP/2 connection without its socket: octets and the time come in through recv and
-// expire, octets go out through pull, and deadline says when to call expire next.
+// conn is one connection without its socket, of HTTP/2 or of what protocol says: octets and the time come in
+// through recv and expire, octets go out through pull, and deadline says when to call expire next.
 // It belongs to its loop.
 type conn struct {
 	core   *core
@@ -28,8 +28,9 @@ type conn struct {
 
 	// Receiving; see conn_recv.go.
 	recvPhase  recvPhase
+	proto      protocol
 	header     frame.Header
-	held       []byte // a cut frame header, preface or payload
+	held       []byte // a cut frame header, preface or payload; of a raw connection what its 101 says
 	data       dataFrame
 	block      *fieldBlock // nil: none
 	hpack      *hpack.Decoder
@@ -81,16 +82,25 @@ const (
 	connLost    // the socket is gone or about to be
 )
 
-// newConn begins a connection: our SETTINGS are its first output, before anything was read.
+// newConn begins a connection that is known to speak HTTP/2: our SETTINGS are its first output, before
+// anything was read.
 func newConn(k *core, remote netip.AddrPort) *conn {
+	c := newBareConn(k, remote)
+	k.stats.ConnectionsAccepted++
+	c.prefaceBy = after(k.now, k.limits.PrefaceTimeout)
+	c.sendSettings()
+	return c
+}
+
+func newBareConn(k *core, remote netip.AddrPort) *conn {
 	c := &conn{
 		core:        k,
 		remote:      remote,
 		recvWindow:  flow.NewRecvWindow(k.limits.ConnWindow),
 		peerInitial: flow.InitialSize,
 		burst:       gatherSizeMin,
-		settingsBy:  after(k.now, k.limits.SettingsTimeout),
-		prefaceBy:   after(k.now, k.limits.PrefaceTimeout),
+		settingsBy:  never,
+		prefaceBy:   never,
 		pingBy:      never,
 		stall:       stall{by: never},
 		lingerBy:    never,
@@ -100,9 +110,7 @@ func newConn(k *core, remote netip.AddrPort) *conn {
 	}
 	c.place = int32(len(k.conns))
 	k.conns = append(k.conns, c)
-	k.stats.ConnectionsAccepted++
 	k.stats.Connections++
-	c.sendSettings()
 	return c
 }
 
@@ -126,15 +134,18 @@ func (c *conn) fail(err error) {
 	c.leave(e.Code, e.Text, err)
 }
 
-// leave says GOAWAY, the last that this connection says, and gives up every stream.
+// leave says GOAWAY, the last that this connection says, and gives up every stream. A raw one has said its last
+// in a Close frame, for which its peer gets as much time as for the others.
 func (c *conn) leave(code frame.ErrCode, text string, cause error) {
 	if c.state >= connLeaving {
 		return
 	}
-	c.control = frame.AppendGoAway(c.controls(), c.lastPeerID, code, []byte(text))
+	c.sayGoAway(c.lastPeerID, code, text)
 	c.quit(connLeaving, cause)
 	c.lingerBy = c.core.now + lingerTimeout
-	c.touch()
+	if c.proto == protoRaw && c.core.limits.CloseTimeout != never {
+		c.lingerBy = c.core.now + c.core.limits.CloseTimeout
+	}
 }
 
 // lose gives the connection up without a word: the socket failed, or there is no point in waiting for it.
@@ -176,13 +187,7 @@ func (c *conn) loseStreams() (more bool) {
 
 // resetStream answers a stream error, or ends a stream of our own accord.
 func (c *conn) resetStream(id uint32, code frame.ErrCode, cause error) {
-	c.core.stats.ResetsSent++
-	c.control = frame.AppendRSTStream(c.controls(), id, code)
-	if c.resets == nil {
-		c.resets = new(resetLog)
-	}
-	c.resets.add(id)
-	c.touch()
+	c.sayReset(id, code)
 	if s := c.streams.find(id); s != nil {
 		c.forget(s, sendReset, fmt.Errorf("%w: %w", ws.ErrReset, cause))
 	}

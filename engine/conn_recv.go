@@ -18,6 +18,10 @@ const (
 	recvPayload // of a frame that is handled when it is whole
 	recvData    // of a DATA frame, handled as it comes
 	recvSkip    // of a frame that is ignored
+	recvSniff   // nobody knows
+	recvEarly   // what must not come: a raw connection is not accepted yet
+	recvRaw     // the WebSocket of a raw connection
+	recvNothing // what a raw connection does not want any more
 )
 
 // dataFrame is the DATA frame being received.
@@ -69,8 +73,12 @@ func (c *conn) recvSome(p []byte) (n int, err error) {
 		return c.recvPayload(p)
 	case recvData:
 		return c.recvData(p)
+	case recvSkip:
+		return c.recvSkip(p)
+	case recvSniff:
+		return c.recvSniff(p), nil
 	}
-	return c.recvSkip(p)
+	return c.recvRaw(p), nil
 }
 
 func (c *conn) recvPreface(p []byte) (int, error) {

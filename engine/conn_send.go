@@ -23,6 +23,7 @@ func (c *conn) pull(g *gather) (more bool) {
 	if c.state >= connLeaving {
 		return false
 	}
+	c.openWindows()
 	before := c.sendWindow.Available(flow.InitialSize)
 	more, shut := c.pullData(g)
 	if shut {
@@ -140,19 +141,16 @@ func (c *conn) pullStream(g *gather, s *stream) bool {
 	return true
 }
 
-// sendData frames up to n octets of the stream's queue. The frame's header is written last,
-// when its length and flags are known.
+// sendData frames up to n octets of the stream's queue.
 func (c *conn) sendData(g *gather, s *stream, n int) {
-	at := len(g.buf)
-	g.buf = g.buf[:at+frame.HeaderLen]
-	g.size += frame.HeaderLen
+	at := c.beginFrame(g)
 	length := c.fill(g, s, n)
 	h := frame.Header{Length: uint32(length), Type: frame.Data, StreamID: s.id}
 	done := s.queue.empty()
 	if done && s.end {
 		h.Flags = frame.FlagEndStream
 	}
-	frame.PutHeader(g.buf[at:], h)
+	c.endFrame(g, at, h)
 	c.sendWindow.Take(int32(length))
 	s.sendWindow.Take(int32(length))
 	c.core.stats.FramesSent++

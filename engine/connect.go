@@ -25,6 +25,7 @@ func (c *conn) newStream(id uint32, kind streamKind, end bool) *stream {
 		id:         id,
 		kind:       kind,
 		recvWindow: flow.NewRecvWindow(c.core.limits.StreamWindow),
+		reset:      c.proto == protoRaw,
 	}
 	if end {
 		s.state = stateHalfClosedRemote
@@ -65,7 +66,7 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 		return
 	}
 	s := c.newStream(id, streamSocket, false)
-	c.sendHeaders(id, d.Status, d.Fields)
+	c.sayHeaders(id, d.Status, d.Fields)
 	s.ws.Init(k.endpointFor(d.Queue), s, d.Data)
 	if d.Stats != nil {
 		s.rare = &rare{stats: d.Stats}
@@ -95,7 +96,7 @@ func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
 	body := fmt.Sprintf("%d %s\n", status, text)
 	s.kind = streamResponse
 	c.plain.drop(s.id, errAnswered)
-	c.sendHeaders(s.id, status, append(fields[:len(fields):len(fields)],
+	c.sayHeaders(s.id, status, append(fields[:len(fields):len(fields)],
 		ws.Field{Name: "content-type", Value: "text/plain; charset=utf-8"}))
 	g := c.core.segments.get()
 	g.kind = segmentBody
@@ -105,22 +106,4 @@ func (c *conn) respond(s *stream, status int, fields []ws.Field, text string) {
 	s.end, s.reset = true, true
 	s.schedule()
 	c.startClosing(s)
-}
-
-// sendHeaders writes a response's field block, which is always small enough for one frame. END_STREAM
-// follows in a DATA frame, also of a response without a body.
-func (c *conn) sendHeaders(id uint32, status int, fields []ws.Field) {
-	at := len(c.control)
-	c.control = frame.AppendHeaders(c.controls(), id, frame.FlagEndHeaders, nil)
-	c.control = hpack.AppendStatus(c.control, status)
-	for _, f := range fields {
-		c.control = hpack.AppendField(c.control, f.Name, f.Value)
-	}
-	frame.PutHeader(c.control[at:], frame.Header{
-		Length:   uint32(len(c.control) - at - frame.HeaderLen),
-		Type:     frame.Headers,
-		Flags:    frame.FlagEndHeaders,
-		StreamID: id,
-	})
-	c.touch()
 }

@@ -136,9 +136,8 @@ func (c *conn) expire() {
 	case c.streams.len() == 0 && after(c.idleSince, c.core.limits.IdleTimeout) <= now:
 		c.leave(frame.NoError, "idle", errIdle)
 	case c.pingBy == never && after(c.lastRecv, c.core.limits.PingInterval) <= now:
-		c.control = frame.AppendPing(c.controls(), false, keepalivePing)
+		c.sayPing()
 		c.pingBy = min(after(now, c.core.limits.PingTimeout), never-1) // a PING that may wait for ever is not sent again
-		c.touch()
 	}
 }
 

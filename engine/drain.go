@@ -28,8 +28,11 @@ func (c *conn) startDrain() {
 	if c.drain == drainNotified || c.state >= connLeaving {
 		return
 	}
-	if c.drain == drainNone {
+	switch {
+	case c.drain == drainNone && c.proto == protoHTTP2:
 		c.notifyDrain()
+	case c.drain == drainNone:
+		c.finishDrain()
 	}
 	c.cursor = c.streams.size()
 	if !c.drains {
@@ -40,11 +43,10 @@ func (c *conn) startDrain() {
 
 func (c *conn) notifyDrain() {
 	c.drain = drainNotified
-	c.control = frame.AppendGoAway(c.controls(), math.MaxInt32, frame.NoError, nil)
+	c.sayGoAway(math.MaxInt32, frame.NoError, "")
 	c.control = frame.AppendPing(c.controls(), false, drainPing)
 	c.pingBy = min(c.pingBy, after(c.core.now, c.core.limits.PingTimeout))
 	c.lingerBy = c.pingBy // for a peer that says other things instead
-	c.touch()
 	if c.state == connOpening {
 		c.finishDrain() // nothing can be on its way
 	}
@@ -78,13 +80,12 @@ func (c *conn) finishDrain() {
 		c.leave(frame.NoError, "", errDrained)
 		return
 	}
-	c.control = frame.AppendGoAway(c.controls(), c.lastPeerID, frame.NoError, nil)
-	c.touch()
+	c.sayGoAway(c.lastPeerID, frame.NoError, "")
 }
 
-// drained is called when the last stream is gone.
+// drained is called when the last stream is gone. A raw connection has no other.
 func (c *conn) drained() {
-	if c.drain == drainFinal {
+	if c.drain == drainFinal || c.proto == protoRaw {
 		c.leave(frame.NoError, "", errDrained)
 	}
 }

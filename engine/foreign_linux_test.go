@@ -14,7 +14,7 @@ import (
 	"h2ws/engine/frame"
 )
 
-// Whatever does not speak HTTP/2 is told so, and its connection closed; the others do not notice.
+// Whatever speaks neither HTTP/2 nor HTTP/1.1 is told so, and its connection closed; the others do not notice.
 
 // say connects and sends octets. The deadline is a guard.
 func say(t *testing.T, r *running, octets []byte) *net.TCPConn {
@@ -78,19 +78,28 @@ func TestForeignOctets(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		octets []byte
-		code   frame.ErrCode
+		status string        // of an answer in HTTP/1.1
+		code   frame.ErrCode // of one in HTTP/2
 	}{
-		{"HTTP/1.1", []byte("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), frame.ProtocolError},
-		{"a TLS ClientHello", hello.Bytes(), frame.ProtocolError},
-		{"zeros", make([]byte, 100), frame.ProtocolError},
-		{"a preface that goes wrong at its end", []byte(frame.Preface[:23] + "x"), frame.ProtocolError},
-		{"an HTTP/1.1 request behind the preface", []byte(frame.Preface + "GET / HTTP/1.1\r\n\r\n"), frame.ProtocolError},
-		{"a preface without SETTINGS", frame.AppendPing([]byte(frame.Preface), false, [8]byte{}), frame.ProtocolError},
-		{"a second preface", append(bytes.Clone(settings), frame.Preface...), frame.FrameSizeError},
+		{"HTTP/1.1 without a key", []byte("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "400", 0},
+		{"a TLS ClientHello", hello.Bytes(), "400", 0},
+		{"zeros", make([]byte, 100), "400", 0},
+		{"a long word", bytes.Repeat([]byte("x"), 100<<10), "431", 0},
+		{"a preface that goes wrong at its end", []byte(frame.Preface[:23] + "x"), "505", 0},
+		{"an HTTP/1.1 request behind the preface", []byte(frame.Preface + "GET / HTTP/1.1\r\n\r\n"), "", frame.ProtocolError},
+		{"a preface without SETTINGS", frame.AppendPing([]byte(frame.Preface), false, [8]byte{}), "", frame.ProtocolError},
+		{"a second preface", append(bytes.Clone(settings), frame.Preface...), "", frame.FrameSizeError},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withBystander(t, engine.Limits{}, func(r *running) {
-				code, found := goaway(t, answer(t, say(t, r, test.octets)))
+				answer := answer(t, say(t, r, test.octets))
+				if status, foreign := bytes.CutPrefix(answer, []byte("HTTP/1.1 ")); foreign {
+					if string(status[:3]) != test.status {
+						t.Errorf("%q, want %s", answer, test.status)
+					}
+					return
+				}
+				code, found := goaway(t, answer)
 				if !found || code != test.code {
 					t.Errorf("GOAWAY: %v with %v, want %v", found, code, test.code)
 				}
@@ -120,8 +129,11 @@ func TestForeignRandomOctets(t *testing.T) {
 			for i := range octets {
 				octets[i] = byte(random.Uint32())
 			}
-			if random.IntN(2) == 0 {
+			switch random.IntN(3) {
+			case 0:
 				octets = append(frame.AppendSettings([]byte(frame.Preface)), octets...)
+			case 1:
+				octets = append([]byte("GET / HTTP/1.1\r\n"), octets...)
 			}
 			nc := say(t, r, octets)
 			nc.CloseWrite() // they may end where the server waits for more
@@ -146,7 +158,14 @@ func TestForeignSilence(t *testing.T) {
 			silent[name] = say(t, r, []byte(octets))
 		}
 		for name, nc := range silent {
-			if code, found := goaway(t, answer(t, nc)); !found || code != frame.ProtocolError {
+			answer := answer(t, nc)
+			if name == "nothing" || name == "half a preface" {
+				if len(answer) > 0 { // who knows in which language
+					t.Errorf("%s: %q", name, answer)
+				}
+				continue
+			}
+			if code, found := goaway(t, answer); !found || code != frame.ProtocolError {
 				t.Errorf("%s: GOAWAY: %v with %v, want PROTOCOL_ERROR", name, found, code)
 			}
 		}

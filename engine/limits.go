@@ -52,6 +52,9 @@ type Limits struct {
 	Continuations   int
 	// Header bounds the decoded field block: 431 at the soft limits, ENHANCE_YOUR_CALM at the hard.
 	Header hpack.Limits
+	// HTTPConnections bounds the connections that speak HTTP/1.1 and carry no WebSocket, or not yet: one
+	// above it gets 503. Default 4096.
+	HTTPConnections int
 	// RequestBody is how much of the body of a request that is no WebSocket is read before it is
 	// answered all the same. Default 16 KiB.
 	RequestBody int64
@@ -75,17 +78,19 @@ type Limits struct {
 	// peer gets 503 or, if the response has begun, RST_STREAM. Default 30 s.
 	RequestTimeout time.Duration
 
-	// PrefaceTimeout is how long a new connection may take until its first SETTINGS. Default 5 s.
+	// PrefaceTimeout is how long a new connection may take until its first SETTINGS, or until it begins with
+	// something else than HTTP/2. Default 5 s.
 	PrefaceTimeout time.Duration
 	// SettingsTimeout is how long our SETTINGS may stay unacknowledged. Default 10 s.
 	SettingsTimeout time.Duration
-	// HeaderTimeout is how long a field block may stay incomplete. Default 10 s.
+	// HeaderTimeout is how long a field block may stay incomplete and, over HTTP/1.1, the header of a request, and
+	// then its body. Default 10 s.
 	HeaderTimeout time.Duration
 	// CloseTimeout is how long a stream may take to answer a Close frame, and after END_STREAM
 	// to end its side too; then it is reset. Default 5 s.
 	CloseTimeout time.Duration
-	// PingInterval is the silence after which a connection is sent a PING, and PingTimeout the
-	// time it has to say anything. Defaults 30 s and 10 s.
+	// PingInterval is the silence after which a connection is sent a PING, one of WebSocket over HTTP/1.1, and
+	// PingTimeout the time it has to say anything. Defaults 30 s and 10 s.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 	// IdleTimeout ends a connection that has had no stream for so long. Default 3 min.
@@ -121,6 +126,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.HeaderBlockSize, 32<<10)
 	def(&l.Continuations, 8)
 	def(&l.Header.ListSize, 16<<10) // announced as MAX_HEADER_LIST_SIZE
+	def(&l.HTTPConnections, 4096)
 	def(&l.RequestBody, 16<<10)
 	def(&l.Requests, 1024)
 	def(&l.RequestsConn, 256)

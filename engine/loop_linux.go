@@ -33,6 +33,8 @@ type loop struct {
 	iov     []unix.Iovec
 	spare   []*conn // memory for core.dirty
 
+	guests func(fd int, ahead []byte, remote netip.AddrPort) // what becomes of those who speak HTTP/1.1
+
 	stop stopState
 	load atomic.Int64 // connections assigned to it, for the acceptor
 	done chan struct{}
@@ -53,10 +55,13 @@ const (
 // readSize is what one read takes: above 64 KiB the system call no longer counts.
 const readSize = 64 << 10
 
+// sniffSize is what is read of a connection that may be the HTTP/1.1 server's: no more than that would read.
+const sniffSize = 4 << 10
+
 // gathersTurn is how many gathers one connection may write before the others have their turn.
 const gathersTurn = 4
 
-func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger) (*loop, error) {
+func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, guests func(int, []byte, netip.AddrPort)) (*loop, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, err
@@ -68,6 +73,7 @@ func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger) (
 		buf:    make([]byte, readSize),
 		gather: newGather(),
 		iov:    make([]unix.Iovec, 0, iovMax),
+		guests: guests,
 		done:   make(chan struct{}),
 	}
 	l.core.http = http
@@ -174,7 +180,11 @@ func (l *loop) readConn(c *conn) {
 	if c.state == connLost {
 		return
 	}
-	n, err := read(c.wire.fd, l.buf)
+	buf := l.buf
+	if c.proto == protoUnknown {
+		buf = buf[:sniffSize]
+	}
+	n, err := read(c.wire.fd, buf)
 	switch {
 	case err == unix.EAGAIN:
 		c.wire.readable = false
@@ -185,8 +195,8 @@ func (l *loop) readConn(c *conn) {
 	default:
 		// A short read has emptied the socket, and the next octet makes a new event; but
 		// the end of the stream is no octet.
-		c.wire.readable = n == len(l.buf) || c.wire.hangup
-		c.recv(l.buf[:n])
+		c.wire.readable = n == len(buf) || c.wire.hangup
+		c.recv(buf[:n])
 	}
 }
 
@@ -294,6 +304,7 @@ func (l *loop) shutdown(c *conn) {
 	if c.state == connLeaving && !c.wire.shut && len(c.control) == 0 && len(c.wire.rest) == 0 {
 		c.wire.shut = true
 		unix.Shutdown(c.wire.fd, unix.SHUT_WR)
+		c.lingerBy = min(c.lingerBy, l.core.now+lingerTimeout)
 	}
 }
 
@@ -331,18 +342,25 @@ func (l *loop) lose(c *conn, err error) {
 }
 
 // adopt takes over a connected socket.
-func (l *loop) adopt(fd int, remote netip.AddrPort) {
-	c := newConn(l.core, remote)
-	c.wire = wire{fd: fd, index: l.place(c), timer: never, writable: true}
+func (l *loop) adopt(a *arrival) {
+	c := a.conn(l.core)
+	c.wire = wire{fd: a.fd, index: int32(l.place(c)), timer: never, writable: true}
 	l.open++
 	if l.stop != stopNot {
 		l.lose(c, net.ErrClosed)
 		return
 	}
-	if err := l.poller.add(fd, c.wire.index); err != nil {
-		l.core.log.Error("connection not watched", "remote", remote, "error", err)
+	if err := l.poller.add(a.fd, int(c.wire.index)); err != nil {
+		l.core.log.Error("connection not watched", "remote", a.remote, "error", err)
 		l.lose(c, err)
 		return
+	}
+	if len(a.ahead) > 0 {
+		c.recv(a.ahead)
+	}
+	if a.upgrade != nil {
+		l.readConn(c) // there must be nothing
+		c.decide(a.upgrade)
 	}
 	l.follow(c)
 }
@@ -357,12 +375,18 @@ func (l *loop) place(c *conn) (index int) {
 	return len(l.conns) - 1
 }
 
-// remove closes the socket of a lost connection. Its streams may take some turns to hear of it.
+// remove closes the socket of a lost connection, or gives it away. Its streams may take some turns to hear of it.
 func (l *loop) remove(c *conn) {
 	l.timers.disarm(c)
-	unix.Close(c.wire.fd)
+	if c.cause == errGuest {
+		l.poller.remove(c.wire.fd)
+		l.guests(c.wire.fd, c.held, c.remote)
+		c.held = nil
+	} else {
+		unix.Close(c.wire.fd)
+	}
 	l.conns[c.wire.index] = nil
-	l.free = append(l.free, c.wire.index)
+	l.free = append(l.free, int(c.wire.index))
 	c.wire.index = -1
 	l.core.keep(-len(c.wire.rest))
 	c.wire.rest = nil
@@ -373,10 +397,10 @@ func (l *loop) remove(c *conn) {
 }
 
 // assign hands a connected socket to the loop. Any goroutine.
-func (l *loop) assign(fd int, remote netip.AddrPort) {
+func (l *loop) assign(a *arrival) {
 	l.load.Add(1)
-	if !l.core.box.call(func() { l.adopt(fd, remote) }) {
-		unix.Close(fd)
+	if !l.core.box.call(func() { l.adopt(a) }) {
+		unix.Close(a.fd)
 	}
 }
 

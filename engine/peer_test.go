@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -51,6 +52,12 @@ func (p *testPeer) logf(format string, args ...any) {
 
 // newTestPeer connects a peer to a new core. h nil means the logging echo.
 func newTestPeer(t *testing.T, l Limits, h ws.Handler) *testPeer {
+	p := newUnconnectedPeer(t, l, h)
+	p.connect()
+	return p
+}
+
+func newUnconnectedPeer(t *testing.T, l Limits, h ws.Handler) *testPeer {
 	p := &testPeer{t: t, room: -1}
 	if h == nil {
 		h = p.handler()
@@ -59,15 +66,46 @@ func newTestPeer(t *testing.T, l Limits, h ws.Handler) *testPeer {
 	k := newCore(l, ws.NewEndpoint(h, ws.EndpointOptions{MessageBytesMax: l.MessageSize, Queue: l.Queue}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	k.now = time.Hour
 	p.core = k
-	p.connect()
 	return p
 }
 
-// connect makes the peer's connection, after a first one another.
+// testRemote is where peers come from.
+var testRemote = netip.MustParseAddrPort("192.0.2.1:4711")
+
+// connect makes the peer's connection, after a first one another. It speaks HTTP/2.
 func (p *testPeer) connect() {
-	p.conn = newConn(p.core, netip.MustParseAddrPort("192.0.2.1:4711"))
+	p.conn = newConn(p.core, testRemote)
 	p.enc = hpack.NewEncoder(&p.encb)
 	p.settle()
+}
+
+// sniff makes a connection that may speak anything.
+func (p *testPeer) sniff() {
+	p.conn = newUnknownConn(p.core, testRemote)
+	p.enc = hpack.NewEncoder(&p.encb)
+	p.settle()
+}
+
+// upgrade makes a connection that an opening handshake in HTTP/1.1 has brought, and has it decided.
+func (p *testPeer) upgrade(path string) {
+	p.conn = newRawConn(p.core, testRemote)
+	p.conn.decide(testUpgrade(path))
+	p.settle()
+}
+
+// testUpgrade has the key of RFC 6455 §1.3.
+func testUpgrade(path string) *upgrade {
+	request, err := http.NewRequest("GET", "http://example.com"+path, nil)
+	if err != nil {
+		panic(err)
+	}
+	for name, value := range map[string]string{
+		"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	} {
+		request.Header.Set(name, value)
+	}
+	return newUpgrade(request)
 }
 
 // openTestPeer is a peer that has exchanged SETTINGS.

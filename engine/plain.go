@@ -132,7 +132,7 @@ func (c *conn) refusePlain(s *stream, status int, fields []hpack.Field, text str
 	s.kind = streamResponse
 	c.plain.drop(s.id, errAnswered)
 	s.end = true
-	c.sendHeaders(s.id, status, fields)
+	c.sayHeaders(s.id, status, fields)
 	s.schedule()
 	c.startClosing(s)
 }

@@ -51,6 +51,13 @@ func (p *poller) add(fd, index int) error {
 	return nil
 }
 
+// remove watches fd no longer: it stays open elsewhere.
+func (p *poller) remove(fd int) {
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, fd, nil); err != nil {
+		panic("BUG: epoll_ctl: " + err.Error())
+	}
+}
+
 // wait returns the descriptors that changed, after at most timeout. The result is valid until the next call.
 func (p *poller) wait(timeout time.Duration) []unix.EpollEvent {
 	ms := -1

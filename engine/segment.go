@@ -37,6 +37,7 @@ type segmentKind uint8
 const (
 	segmentMessage segmentKind = iota
 	segmentPong
+	segmentPing
 	segmentClose
 	segmentBody   // of a response
 	segmentFields // a field block, framed when it is pulled

@@ -24,13 +24,14 @@ const (
 	stopNow
 )
 
-func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger) (*loop, error) {
+func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger, func(int, []byte, netip.AddrPort)) (*loop, error) {
 	return nil, ErrUnsupported
 }
 
-func (l *loop) assign(int, netip.AddrPort) {}
-func (l *loop) end(stopState)              {}
-func (l *loop) stats() Stats               { return Stats{} }
+func (l *loop) assign(*arrival) {}
+func (l *loop) end(stopState)   {}
+func (l *loop) stats() Stats    { return Stats{} }
 
 func detach(net.Conn) (int, error) { return -1, ErrUnsupported }
+func attach(int) (net.Conn, error) { return nil, ErrUnsupported }
 func acceptMayRecover(error) bool  { return false }

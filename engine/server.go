@@ -18,7 +18,7 @@ import (
 	"h2ws/ws"
 )
 
-// Server serves WebSockets over cleartext HTTP/2 with prior knowledge (RFC 9113 §3.3).
+// Server serves WebSockets over HTTP/2 with prior knowledge (RFC 9113 §3.3) and over HTTP/1.1, on the same port.
 // Its zero value, with a Handler, is ready for ListenAndServe. Fields must not change once it serves.
 type Server struct {
 	// Addr is the TCP address for ListenAndServe, "host:port"; ":8080" if empty.
@@ -43,6 +43,7 @@ type Server struct {
 	state        serverState
 	loops        []*loop
 	service      *service // of HTTP; nil: none
+	http1        *http1
 	listeners    map[net.Listener]struct{}
 	closed       chan struct{} // closed when the server begins to end
 	acceptErrors atomic.Uint64
@@ -125,7 +126,7 @@ func (s *Server) startLoops() error {
 		n = runtime.GOMAXPROCS(0)
 	}
 	for range n {
-		l, err := startLoop(limits, endpoint, s.service, log)
+		l, err := startLoop(limits, endpoint, s.service, log, s.admit)
 		if err != nil {
 			s.endLoops(stopNow)
 			s.loops = nil
@@ -133,6 +134,7 @@ func (s *Server) startLoops() error {
 		}
 		s.loops = append(s.loops, l)
 	}
+	s.http1 = newHTTP1(limits, log, s.HTTP, s.assign)
 	return nil
 }
 
@@ -159,7 +161,8 @@ func (s *Server) isClosed() bool {
 // socket with 1001 behind what was sent to it, and waits for the peers to answer. When ctx
 // ends first, what is left is closed as by Close and ctx's error returned. Do not call it from a callback.
 func (s *Server) Shutdown(ctx context.Context) error {
-	loops := s.endAll(stopDrain)
+	loops, guests := s.endAll(stopDrain), make(chan error, 1)
+	go func() { guests <- s.http1.shutdown(ctx) }()
 	for _, l := range loops {
 		select {
 		case <-l.done:
@@ -167,13 +170,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return errors.Join(ctx.Err(), s.Close())
 		}
 	}
-	return nil
+	return <-guests
 }
 
 // Close ends the server at once: listeners and connections are closed, and every open
 // socket has its OnClose before Close returns. Do not call it from a callback.
 func (s *Server) Close() error {
-	for _, l := range s.endAll(stopNow) {
+	loops := s.endAll(stopNow)
+	s.http1.close()
+	for _, l := range loops {
 		<-l.done
 	}
 	return nil
@@ -210,5 +215,6 @@ func (s *Server) Stats() Stats {
 		stats := l.stats()
 		total.add(&stats)
 	}
+	s.http1.addTo(&total)
 	return total
 }

@@ -26,6 +26,7 @@ func (c *conn) sendSettings() {
 	if l.StreamWindow != flow.InitialSize {
 		settings = append(settings, frame.Setting{ID: frame.InitialWindowSize, Value: uint32(l.StreamWindow)})
 	}
+	c.settingsBy = after(c.core.now, l.SettingsTimeout)
 	c.control = frame.AppendSettings(c.controls(), settings...)
 	c.control = frame.AppendWindowUpdate(c.controls(), 0, uint32(l.ConnWindow-flow.InitialSize))
 	c.touch()

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -69,6 +70,13 @@ func detach(nc net.Conn) (fd int, err error) {
 		fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
 	})
 	return fd, errors.Join(err, dupErr)
+}
+
+// attach returns a net.Conn of a socket whose descriptor it takes, also when it fails.
+func attach(fd int) (net.Conn, error) {
+	file := os.NewFile(uintptr(fd), "socket")
+	defer file.Close()
+	return net.FileConn(file)
 }
 
 // acceptMayRecover reports whether accepting may work again later: for want of descriptors or

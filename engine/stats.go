@@ -5,8 +5,8 @@ import "h2ws/engine/frame"
 // Stats counts what a Server, or one of its loops, has done since it began. Every drop and every
 // refusal is in one of them.
 type Stats struct {
-	Connections         int64  // open now
-	ConnectionsAccepted uint64 // since the start
+	Connections         int64  // on loops now: of HTTP/2 or a WebSocket each, or with nothing said yet
+	ConnectionsAccepted uint64 // since the start, whatever they spoke
 	ConnectionsStalled  uint64 // given up: waiting output made no progress in Limits.WriteTimeout
 	AcceptErrors        uint64 // failures to accept a connection, as when descriptors run out
 
@@ -14,6 +14,7 @@ type Stats struct {
 	SocketsOpened  uint64 // opening handshakes accepted
 	SocketsRefused uint64 // opening handshakes answered with an error, and requests too large to be told from one
 	SocketsSlow    uint64 // closed because the peer did not keep up: ws.QueueLimits
+	SocketsHTTP1   uint64 // of SocketsOpened, those over HTTP/1.1
 	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
 	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404 for want of Server.HTTP
 
@@ -21,6 +22,11 @@ type Stats struct {
 	RequestsServed  uint64 // requests given to Server.HTTP
 	RequestsRefused uint64 // answered with 503 because of Limits.Requests or RequestsConn, or 413 because of RequestSize
 	RequestsExpired uint64 // not answered within Limits.RequestTimeout
+
+	HTTPConnections int64  // that speak HTTP/1.1 now and carry no WebSocket
+	HTTPAccepted    uint64 // that turned out to speak it
+	HTTPRefused     uint64 // above Limits.HTTPConnections
+	HTTPUnserved    uint64 // that ended without a request that could be understood
 
 	FramesReceived    uint64 // HTTP/2 frames
 	FramesSent        uint64 // DATA frames
@@ -53,11 +59,16 @@ func (s *Stats) add(t *Stats) {
 	s.SocketsRefused += t.SocketsRefused
 	s.SocketsSlow += t.SocketsSlow
 	s.StreamsRefused += t.StreamsRefused
+	s.SocketsHTTP1 += t.SocketsHTTP1
 	s.RequestsPlain += t.RequestsPlain
 	s.RequestsRunning += t.RequestsRunning
 	s.RequestsServed += t.RequestsServed
 	s.RequestsRefused += t.RequestsRefused
 	s.RequestsExpired += t.RequestsExpired
+	s.HTTPConnections += t.HTTPConnections
+	s.HTTPAccepted += t.HTTPAccepted
+	s.HTTPRefused += t.HTTPRefused
+	s.HTTPUnserved += t.HTTPUnserved
 	s.FramesReceived += t.FramesReceived
 	s.FramesSent += t.FramesSent
 	s.OctetsReceived += t.OctetsReceived

@@ -136,7 +136,7 @@ func (f *feed) sweepSome(g *gather, b *batchCache) bool {
 			run = f.windows.run(f.next, f.next+min(room, g.frames(n), alike))
 		}
 		if run > 0 {
-			appendFrames(g, f.ids[f.next:f.next+run], b.frame)
+			c.appendFrames(g, f.ids[f.next:f.next+run], b.frame)
 			c.sendWindow.Take(int32(run * n))
 			f.next += run
 			direct += run
@@ -195,7 +195,7 @@ func (f *feed) sweepOne(g *gather, b *batchCache, all bool) bool {
 		f.queueBatch(s)
 		return false
 	}
-	appendFrames(g, []uint32{s.id}, b.frame)
+	f.conn.appendFrames(g, []uint32{s.id}, b.frame)
 	f.conn.sendWindow.Take(int32(n))
 	s.sendWindow.Take(int32(n))
 	f.rest(s, m)

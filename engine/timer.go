@@ -13,12 +13,12 @@ func (t timers) Len() int           { return len(t) }
 func (t timers) Less(i, j int) bool { return t[i].wire.timer < t[j].wire.timer }
 func (t timers) Swap(i, j int) {
 	t[i], t[j] = t[j], t[i]
-	t[i].wire.timerAt, t[j].wire.timerAt = i, j
+	t[i].wire.timerAt, t[j].wire.timerAt = int32(i), int32(j)
 }
 
 func (t *timers) Push(x any) {
 	c := x.(*conn)
-	c.wire.timerAt = len(*t)
+	c.wire.timerAt = int32(len(*t))
 	*t = append(*t, c)
 }
 
@@ -48,14 +48,14 @@ func (t *timers) arm(c *conn, at time.Duration) {
 		heap.Push(t, c)
 	default:
 		c.wire.timer = at
-		heap.Fix(t, c.wire.timerAt)
+		heap.Fix(t, int(c.wire.timerAt))
 	}
 }
 
 // disarm takes c out.
 func (t *timers) disarm(c *conn) {
 	if c.wire.timer != never {
-		heap.Remove(t, c.wire.timerAt)
+		heap.Remove(t, int(c.wire.timerAt))
 	}
 }
 

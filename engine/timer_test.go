@@ -50,7 +50,7 @@ func TestTimers(t *testing.T) {
 			t.Fatalf("seed %d: next at %v of %d, want %v of %d", seed, heap.next(), len(heap), earliest, len(model))
 		}
 		for i, c := range heap {
-			if c.wire.timerAt != i || c.wire.timer != model[c] {
+			if int(c.wire.timerAt) != i || c.wire.timer != model[c] {
 				t.Fatalf("seed %d: place %d, noted %d; time %v, want %v", seed, i, c.wire.timerAt, c.wire.timer, model[c])
 			}
 		}

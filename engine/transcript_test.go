@@ -28,13 +28,16 @@ var update = flag.Bool("update", false, "write what the server says into the gol
 //	# comment
 //	[open] sentence    begins a dialogue: a connection on which SETTINGS have been exchanged
 //	[new] sentence     the same, from the first octet on
+//	[sniff] sentence   a connection of which nobody knows what it will speak
+//	[raw PATH] sentence  a WebSocket over HTTP/1.1, from its opening handshake's decision on
 //	> FRAME            the peer says a frame in the notation of package frame, where "{name: value}" among its
 //	                   octets is a field, encoded without state, {connect} an opening handshake and {get} a plain
 //	                   request; or octets, as 0x... and "..."
 //	>> FRAME           the same, in one flight with the line before
-//	< FRAME            the server says a frame; a field block is written as fields
+//	< FRAME            the server says a frame; a field block is written as fields; or octets of no frame, as "..."
 //	! callback         the handler hears
 //	= leaving, = lost  the server has said its last, or gives the connection up
+//	= guest            the server gives the connection to HTTP/1.1's
 //	+5s                time passes
 //	@drain             the server is shut down
 //
@@ -132,7 +135,11 @@ func (d dialogue) replay(t *testing.T, cut func(n int) int) string {
 		}
 		p.report(&out)
 		if p.conn.state != was && p.conn.state >= connLeaving {
-			out.WriteString([...]string{connLeaving: "= leaving\n", connLost: "= lost\n"}[p.conn.state])
+			what := [...]string{connLeaving: "= leaving\n", connLost: "= lost\n"}[p.conn.state]
+			if p.conn.cause == errGuest {
+				what = "= guest\n"
+			}
+			out.WriteString(what)
 		}
 		was = p.conn.state
 	}
@@ -157,7 +164,9 @@ func (d dialogue) replay(t *testing.T, cut func(n int) int) string {
 		switch {
 		case line == "" || line[0] == '#':
 		case line[0] == '[':
-			p = newTranscriptPeer(t, strings.HasPrefix(line, "[new]"))
+			kind, _, _ := strings.Cut(line[1:], "]")
+			p = newTranscriptPeer(t, kind)
+			was = p.conn.state
 			report()
 		case line[0] == '>':
 			flight = append(flight, parsePeerLine(t, strings.TrimLeft(line, ">"))...)
@@ -187,7 +196,7 @@ func parseDuration(t testing.TB, s string) time.Duration {
 // transcriptLimits make refusals short.
 var transcriptLimits = Limits{MaxConcurrentStreams: 3, MessageSize: 1024, Queue: ws.QueueLimits{MaxMessages: 8}, IdleTimeout: -1}
 
-func newTranscriptPeer(t *testing.T, fresh bool) *testPeer {
+func newTranscriptPeer(t *testing.T, kind string) *testPeer {
 	p := &testPeer{}
 	h := ws.Funcs{
 		Handshake: transcriptHandshake,
@@ -198,10 +207,19 @@ func newTranscriptPeer(t *testing.T, fresh bool) *testPeer {
 		},
 		Close: func(c *ws.Conn, err error) { p.logf("close: %v", err) },
 	}
-	if fresh {
-		*p = *newTestPeer(t, transcriptLimits, h)
-	} else {
+	switch kind, path, _ := strings.Cut(kind, " "); kind {
+	case "open":
 		*p = *openTestPeer(t, transcriptLimits, h)
+	case "new":
+		*p = *newTestPeer(t, transcriptLimits, h)
+	case "sniff":
+		*p = *newUnconnectedPeer(t, transcriptLimits, h)
+		p.sniff()
+	case "raw":
+		*p = *newUnconnectedPeer(t, transcriptLimits, h)
+		p.upgrade(path)
+	default:
+		t.Fatalf("what is [%s]?", kind)
 	}
 	return p
 }
@@ -284,6 +302,13 @@ func (p *testPeer) report(out *strings.Builder) {
 		fmt.Fprintf(out, "! %s\n", line)
 	}
 	p.log = nil
+	if p.conn.proto != protoHTTP2 {
+		if len(p.out) > 0 {
+			fmt.Fprintf(out, "< %+q\n", p.out)
+		}
+		p.out = nil
+		return
+	}
 	wire := slices.Clone(p.out)
 	for _, line := range p.frames() {
 		h, n := frame.ConsumeHeader(wire)

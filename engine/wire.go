@@ -5,7 +5,8 @@ import "time"
 // wire is what the loop keeps with a connection: its socket and its place in the loop's lists.
 type wire struct {
 	fd       int
-	index    int    // in loop.conns
+	index    int32  // in loop.conns
+	timerAt  int32  // in the heap
 	rest     []byte // framed, and not yet accepted by the socket
 	shut     bool   // our side of the socket is closed
 	readable bool   // a read may find something
@@ -14,6 +15,5 @@ type wire struct {
 	reading  bool   // is on loop.reading
 	paused   bool   // not read until its control frames drain
 
-	timer   time.Duration // when the loop looks at deadline again; never: not in the heap
-	timerAt int           // in the heap
+	timer time.Duration // when the loop looks at deadline again; never: not in the heap
 }
