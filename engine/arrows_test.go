@@ -45,16 +45,17 @@ var testArrows = map[string][]string{
 var (
 	core   = []string{"flow", "hpack", "ws", "engine/frame", "engine"}
 	withIO = []string{
-		"engine/server.go",     // the public calls, from any goroutine
-		"engine/accept.go",     // listeners
-		"engine/http1.go",      // net/http on connections that speak HTTP/1.1
-		"engine/guest.go",      // one of them
-		"engine/upgrade.go",    // its way to a loop
-		"engine/loop_linux.go", // the one goroutine, its clock and its sockets
-		"engine/poll_linux.go", // epoll
-		"engine/sock_linux.go", // read, write
-		"engine/mailbox.go",    // the lock between them
-		"engine/topic.go",      // what publishers and loops share
+		"engine/server.go",       // the public calls, from any goroutine
+		"engine/accept.go",       // listeners
+		"engine/http1.go",        // net/http on connections that speak HTTP/1.1
+		"engine/guest.go",        // one of them
+		"engine/upgrade.go",      // its way to a loop
+		"engine/loop_linux.go",   // the one goroutine, its clock and its sockets
+		"engine/output_linux.go", // what it writes
+		"engine/poll_linux.go",   // epoll
+		"engine/sock_linux.go",   // read, write
+		"engine/mailbox.go",      // the lock between them
+		"engine/topic.go",        // what publishers and loops share
 
 		"engine/service.go",        // handlers of plain requests, in goroutines
 		"engine/exchange.go",       // the lock between them and the loop

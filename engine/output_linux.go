@@ -1,0 +1,114 @@
+package engine
+
+import "golang.org/x/sys/unix"
+
+// gathersTurn is how many gathers one connection may write before the others have their turn.
+const gathersTurn = 4
+
+// flushAll offers the output of all dirty connections to their sockets.
+func (l *loop) flushAll() {
+	k := l.core
+	dirty := k.dirty
+	k.dirty = l.spare[:0]
+	for _, c := range dirty {
+		c.dirty = false
+		if l.flush(c) {
+			c.touch()
+		}
+		l.follow(c)
+		if c.wire.paused && len(c.control) <= k.limits.ControlSize {
+			c.wire.paused = false
+			l.wantRead(c)
+		}
+	}
+	clear(dirty)
+	l.spare = dirty[:0]
+}
+
+// flush writes until the socket is full or nothing is left, but no longer than a turn. It
+// reports whether more could be written at once.
+func (l *loop) flush(c *conn) (more bool) {
+	for range gathersTurn {
+		if c.state == connLost || !c.wire.writable || !l.writeRest(c) {
+			return false
+		}
+		l.gather.reset(int(c.burst))
+		more = c.pull(l.gather)
+		l.write(c)
+		if !more {
+			break
+		}
+	}
+	if !more {
+		l.shutdown(c)
+	}
+	return more && c.wire.writable
+}
+
+// writeRest writes what an earlier write left and reports whether the socket took all of it.
+func (l *loop) writeRest(c *conn) bool {
+	for len(c.wire.rest) > 0 {
+		n, err := write(c.wire.fd, c.wire.rest)
+		if !l.wrote(c, n, err) {
+			return false
+		}
+		c.wire.rest = c.wire.rest[n:]
+		c.progress(n)
+		l.core.keep(-n)
+	}
+	c.wire.rest = nil
+	return true
+}
+
+// write offers the gather to the socket. What it does not take is copied: it stays in order and before
+// anything framed later, and the connection frames nothing more until it is gone.
+func (l *loop) write(c *conn) {
+	sent := 0
+	for sent < l.gather.size {
+		l.vectors = l.gather.vectors(l.vectors[:0], sent)
+		n, err := writev(c.wire.fd, l.vectors, l.iov)
+		if !l.wrote(c, n, err) {
+			break
+		}
+		sent += n
+	}
+	if c.state == connLost {
+		return
+	}
+	if sent == l.gather.size {
+		if sent > 0 {
+			c.burst = min(2*c.burst, gatherSize)
+		}
+		return
+	}
+	c.burst = int32(max(gatherSizeMin, sent))
+	c.wire.rest = make([]byte, 0, l.gather.size-sent)
+	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
+		c.wire.rest = append(c.wire.rest, v...)
+	}
+	l.core.keep(len(c.wire.rest))
+}
+
+// wrote accounts for one write and reports whether another may follow.
+func (l *loop) wrote(c *conn, n int, err error) bool {
+	if err == unix.EAGAIN {
+		c.wire.writable = false
+		c.wait()
+		return false
+	}
+	if err != nil {
+		l.lose(c, err)
+		return false
+	}
+	l.core.stats.OctetsSent += uint64(n)
+	return true
+}
+
+// shutdown closes our side of a connection that has said its last, once all of it is written.
+func (l *loop) shutdown(c *conn) {
+	if c.state == connLeaving && !c.wire.shut && len(c.control) == 0 && len(c.wire.rest) == 0 {
+		c.wire.shut = true
+		unix.Shutdown(c.wire.fd, unix.SHUT_WR)
+		c.lingerBy = min(c.lingerBy, l.core.now+lingerTimeout)
+	}
+}
