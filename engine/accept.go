@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -13,7 +15,8 @@ const (
 	acceptPauseMax = time.Second
 )
 
-func (s *Server) acceptAll(l net.Listener) error {
+// acceptAll accepts from l, under TLS if there is a config.
+func (s *Server) acceptAll(l net.Listener, config *tls.Config) error {
 	pause := acceptPauseMin
 	var waiting net.Conn // accepted, and without a descriptor of its own yet
 	defer func() {
@@ -22,7 +25,7 @@ func (s *Server) acceptAll(l net.Listener) error {
 		}
 	}()
 	for {
-		err := s.accept(l, &waiting)
+		err := s.accept(l, config, &waiting)
 		if s.isClosed() {
 			return ErrServerClosed
 		}
@@ -44,9 +47,9 @@ func (s *Server) acceptAll(l net.Listener) error {
 	}
 }
 
-// accept waits for one connection and hands its descriptor to a loop. A connection for which there is none
-// is left in waiting, for the next call.
-func (s *Server) accept(l net.Listener, waiting *net.Conn) error {
+// accept waits for one connection and hands its descriptor to a loop, or the connection to its handshake. A
+// connection for which there is no descriptor is left in waiting, for the next call.
+func (s *Server) accept(l net.Listener, config *tls.Config, waiting *net.Conn) error {
 	if *waiting == nil {
 		nc, err := l.Accept()
 		if err != nil {
@@ -55,6 +58,18 @@ func (s *Server) accept(l net.Listener, waiting *net.Conn) error {
 		*waiting = nc
 	}
 	nc := *waiting
+	if config != nil {
+		if _, ok := nc.(syscall.Conn); !ok {
+			return ErrListener
+		}
+		*waiting = nil
+		if s.handshakes.enter(nc, s.closed) {
+			go s.secure(nc, config)
+		} else {
+			nc.Close()
+		}
+		return nil
+	}
 	fd, err := detach(nc)
 	if err != nil && acceptMayRecover(err) {
 		return err
@@ -64,7 +79,7 @@ func (s *Server) accept(l net.Listener, waiting *net.Conn) error {
 	if err != nil {
 		return err
 	}
-	s.assign(&arrival{fd: fd, remote: remoteOf(nc), proto: protoUnknown})
+	s.leastLoaded().assign(&arrival{fd: fd, remote: remoteOf(nc), proto: protoUnknown})
 	return nil
 }
 
@@ -76,8 +91,22 @@ func remoteOf(nc net.Conn) (remote netip.AddrPort) {
 	return netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 }
 
-// assign hands a socket to a loop.
-func (s *Server) assign(a *arrival) { s.leastLoaded().assign(a) }
+// release gives the socket of a connection, or the one under its TLS, to a loop.
+func (s *Server) release(nc net.Conn, a *arrival) {
+	if secure, ok := nc.(*tls.Conn); ok {
+		a.tls = secure.NetConn().(*tlsWire)
+		nc = a.tls.leave()
+	}
+	defer nc.Close()
+	fd, err := detach(nc)
+	if err != nil {
+		s.acceptErrors.Add(1)
+		s.logger().Warn("no descriptor for a connection", "remote", a.remote, "error", err)
+		return
+	}
+	a.fd = fd
+	s.leastLoaded().assign(a)
+}
 
 // admit hands a socket that a loop gives away to the HTTP/1.1 server.
 func (s *Server) admit(fd int, ahead []byte, remote netip.AddrPort) {

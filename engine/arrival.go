@@ -9,6 +9,7 @@ type arrival struct {
 	proto   protocol
 	ahead   []byte   // octets of it that have been read already
 	upgrade *upgrade // protoRaw only
+	tls     *tlsWire // nil: cleartext
 }
 
 // conn begins the arrival's connection.

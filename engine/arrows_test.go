@@ -50,6 +50,9 @@ var (
 		"engine/http1.go",        // net/http on connections that speak HTTP/1.1
 		"engine/guest.go",        // one of them
 		"engine/upgrade.go",      // its way to a loop
+		"engine/tls.go",          // handshakes, in goroutines
+		"engine/tlswire.go",      // the tls.Conn on its way from there to a loop
+		"engine/tls_linux.go",    // and on it
 		"engine/loop_linux.go",   // the one goroutine, its clock and its sockets
 		"engine/output_linux.go", // what it writes
 		"engine/poll_linux.go",   // epoll
@@ -154,13 +157,16 @@ func TestArrows(t *testing.T) {
 }
 
 // What a package of the standard library is for, where the core must do without.
-var ioImports = []string{"bufio", "context", "crypto/tls", "net/http", "os", "os/signal", "sync", "syscall", xUnix}
+var ioImports = []string{"bufio", "context", "net/http", "os", "os/signal", "sync", "syscall", xUnix}
 
 // The clock, as package time has it. Durations are fine.
 var clockCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
-// What package net has besides constants and errors.
-var netNames = []string{"ErrClosed"}
+// What package net has besides constants and errors, and crypto/tls besides connections.
+var (
+	netNames = []string{"ErrClosed"}
+	tlsNames = []string{"ConnectionState"}
+)
 
 // Below the loop nobody calls the clock, starts a goroutine, takes a lock or enters the kernel.
 func TestCoreDoesNoIO(t *testing.T) {
@@ -206,6 +212,8 @@ func ioSelector(n *ast.SelectorExpr) string {
 		return "time." + name
 	case pkg.Name == "net" && !slices.Contains(netNames, name):
 		return "net." + name
+	case pkg.Name == "tls" && !slices.Contains(tlsNames, name):
+		return "tls." + name
 	}
 	return ""
 }

@@ -55,8 +55,9 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	k := c.core
 	q := &k.handshake
 	q.Scheme, q.Authority, q.Path, q.Fields, q.RemoteAddr = r.Scheme, r.Authority, r.Path, r.Fields, c.remote
+	q.TLS = c.tlsState()
 	d := k.endpoint.Handshake(q)
-	q.Scheme, q.Authority, q.Path, q.Fields = "", "", "", nil
+	q.Scheme, q.Authority, q.Path, q.Fields, q.TLS = "", "", "", nil, nil
 	if d.Panic != nil {
 		k.stats.Panics++
 		k.log.Error("handshake panicked", "panic", d.Panic, "remote", c.remote, "stack", string(d.Stack))

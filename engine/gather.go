@@ -11,6 +11,7 @@ type gather struct {
 	refs  []ref
 	size  int
 	limit int
+	whole bool // nothing is by reference: it will be sealed
 }
 
 // ref is shared payload that belongs between buf[:at] and buf[at:].
@@ -49,7 +50,7 @@ func (g *gather) copy(b []byte) {
 
 // share appends b, which must stay as it is until the write is done.
 func (g *gather) share(b []byte) {
-	if len(b) < refMin {
+	if len(b) < refMin || g.whole {
 		g.copy(b)
 		return
 	}

@@ -13,27 +13,28 @@ import (
 // http1 is the HTTP/1.1 side of a Server: net/http on the connections that speak it, with goroutines for each. The
 // opening handshake of a WebSocket takes a connection from here to a loop.
 type http1 struct {
-	limits Limits
-	plain  http.Handler // Server.HTTP
-	assign func(*arrival)
-	server http.Server
-	queue  chan *guest // not yet accepted; as many as there may be guests, so that nobody waits to send
-	ended  chan struct{}
-	end    sync.Once
+	limits  Limits
+	plain   http.Handler             // Server.HTTP
+	release func(net.Conn, *arrival) // to a loop
+	server  http.Server
+	queue   chan *guest // not yet accepted; as many as there may be guests, so that nobody waits to send
+	ended   chan struct{}
+	end     sync.Once
 
 	mu     sync.Mutex
 	guests map[*guest]struct{} // nil: closed
 
 	taken    atomic.Uint64
+	fresh    atomic.Uint64 // of them, those no loop has seen
 	full     atomic.Uint64
 	unserved atomic.Uint64
 	requests atomic.Uint64
 	refused  atomic.Uint64 // opening handshakes
 }
 
-func newHTTP1(l Limits, log *slog.Logger, plain http.Handler, assign func(*arrival)) *http1 {
+func newHTTP1(l Limits, log *slog.Logger, plain http.Handler, release func(net.Conn, *arrival)) *http1 {
 	h := &http1{
-		limits: l, plain: plain, assign: assign,
+		limits: l, plain: plain, release: release,
 		queue:  make(chan *guest, l.HTTPConnections),
 		ended:  make(chan struct{}),
 		guests: make(map[*guest]struct{}),
@@ -76,6 +77,9 @@ func (h *http1) take(g *guest) {
 		g.Conn.Close()
 	default:
 		h.taken.Add(1)
+		if g.tls != nil {
+			h.fresh.Add(1)
+		}
 		g.home = h
 		h.guests[g] = struct{}{}
 		h.queue <- g
@@ -140,6 +144,7 @@ func (l listener) Addr() net.Addr { return &net.TCPAddr{} }
 func (h *http1) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g := r.Context().Value(guestKey{}).(*guest)
 	g.served.Store(true)
+	r.TLS = g.tls
 	switch {
 	case r.ProtoMajor != 1: // net/http lets through what looks like HTTP/2's preface
 		refuse(w, http.StatusHTTPVersionNotSupported, "this is HTTP/1.1")
@@ -191,6 +196,7 @@ func (h *http1) addTo(s *Stats) {
 	s.HTTPConnections = int64(len(h.guests))
 	h.mu.Unlock()
 	s.HTTPAccepted = h.taken.Load()
+	s.ConnectionsAccepted += h.fresh.Load()
 	s.HTTPRefused = h.full.Load()
 	s.HTTPUnserved = h.unserved.Load()
 	s.RequestsPlain += h.requests.Load()

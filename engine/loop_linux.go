@@ -29,6 +29,8 @@ type loop struct {
 	reading []*conn // may have something to be read
 	buf     []byte  // what one read may return
 	gather  *gather
+	opened  []byte  // what one record of TLS said
+	sealed  *gather // one gather in records of TLS
 	vectors [][]byte
 	iov     []unix.Iovec
 	spare   []*conn // memory for core.dirty
@@ -55,9 +57,6 @@ const (
 // readSize is what one read takes: above 64 KiB the system call no longer counts.
 const readSize = 64 << 10
 
-// sniffSize is what is read of a connection that may be the HTTP/1.1 server's: no more than that would read.
-const sniffSize = 4 << 10
-
 func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, guests func(int, []byte, netip.AddrPort)) (*loop, error) {
 	p, err := newPoller()
 	if err != nil {
@@ -69,6 +68,8 @@ func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, g
 		start:  time.Now(),
 		buf:    make([]byte, readSize),
 		gather: newGather(),
+		opened: make([]byte, readSize/4),
+		sealed: new(gather),
 		iov:    make([]unix.Iovec, 0, iovMax),
 		guests: guests,
 		done:   make(chan struct{}),
@@ -163,7 +164,7 @@ func (l *loop) readAll() {
 	for _, c := range l.reading {
 		l.readConn(c)
 		l.follow(c)
-		c.wire.paused = len(c.control) > l.core.limits.ControlSize
+		c.wire.paused = l.clogged(c)
 		c.wire.reading = c.wire.readable && !c.wire.paused && c.state != connLost
 		if c.wire.reading {
 			kept = append(kept, c)
@@ -193,8 +194,25 @@ func (l *loop) readConn(c *conn) {
 		// A short read has emptied the socket, and the next octet makes a new event; but
 		// the end of the stream is no octet.
 		c.wire.readable = n == len(buf) || c.wire.hangup
-		c.recv(buf[:n])
+		l.recv(c, buf[:n])
 	}
+}
+
+func (l *loop) recv(c *conn, p []byte) {
+	if c.wire.tls != nil {
+		l.recvTLS(c, p)
+	} else {
+		c.recv(p)
+	}
+}
+
+// clogged reports whether so many answers wait to be written that no more questions are to be read.
+func (l *loop) clogged(c *conn) bool {
+	n := len(c.control)
+	if c.wire.tls != nil {
+		n += c.wire.tls.said
+	}
+	return n > l.core.limits.ControlSize
 }
 
 // expire calls every connection whose deadline has come.
@@ -246,6 +264,9 @@ func (l *loop) adopt(a *arrival) {
 	}
 	if len(a.ahead) > 0 {
 		c.recv(a.ahead)
+	}
+	if a.tls != nil {
+		l.beginTLS(c, a.tls)
 	}
 	if a.upgrade != nil {
 		l.readConn(c) // there must be nothing

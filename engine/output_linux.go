@@ -1,6 +1,10 @@
 package engine
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
 
 // gathersTurn is how many gathers one connection may write before the others have their turn.
 const gathersTurn = 4
@@ -16,7 +20,7 @@ func (l *loop) flushAll() {
 			c.touch()
 		}
 		l.follow(c)
-		if c.wire.paused && len(c.control) <= k.limits.ControlSize {
+		if c.wire.paused && !l.clogged(c) {
 			c.wire.paused = false
 			l.wantRead(c)
 		}
@@ -33,6 +37,7 @@ func (l *loop) flush(c *conn) (more bool) {
 			return false
 		}
 		l.gather.reset(int(c.burst))
+		l.gather.whole = c.wire.tls != nil
 		more = c.pull(l.gather)
 		l.write(c)
 		if !more {
@@ -57,15 +62,29 @@ func (l *loop) writeRest(c *conn) bool {
 		l.core.keep(-n)
 	}
 	c.wire.rest = nil
+	if c.wire.tls != nil {
+		c.wire.tls.said = 0
+	}
 	return true
 }
 
-// write offers the gather to the socket. What it does not take is copied: it stays in order and before
-// anything framed later, and the connection frames nothing more until it is gone.
+// write offers the gather to the socket, under TLS sealed.
 func (l *loop) write(c *conn) {
+	g := l.gather
+	if c.wire.tls != nil && g.size > 0 {
+		g = l.seal(c)
+	}
+	if g != nil {
+		l.offer(c, g)
+	}
+}
+
+// offer writes g as far as the socket takes it. What it does not take is copied: it stays in order and before
+// anything framed later, and the connection frames nothing more until it is gone.
+func (l *loop) offer(c *conn, g *gather) {
 	sent := 0
-	for sent < l.gather.size {
-		l.vectors = l.gather.vectors(l.vectors[:0], sent)
+	for sent < g.size {
+		l.vectors = g.vectors(l.vectors[:0], sent)
 		n, err := writev(c.wire.fd, l.vectors, l.iov)
 		if !l.wrote(c, n, err) {
 			break
@@ -75,18 +94,27 @@ func (l *loop) write(c *conn) {
 	if c.state == connLost {
 		return
 	}
-	if sent == l.gather.size {
+	if sent == g.size {
 		if sent > 0 {
 			c.burst = min(2*c.burst, gatherSize)
 		}
 		return
 	}
 	c.burst = int32(max(gatherSizeMin, sent))
-	c.wire.rest = make([]byte, 0, l.gather.size-sent)
-	for _, v := range l.gather.vectors(l.vectors[:0], sent) {
+	l.keep(c, g.vectors(l.vectors[:0], sent)...)
+}
+
+// keep puts octets behind the rest.
+func (l *loop) keep(c *conn, vectors ...[]byte) {
+	n := 0
+	for _, v := range vectors {
+		n += len(v)
+	}
+	c.wire.rest = slices.Grow(c.wire.rest, n)
+	for _, v := range vectors {
 		c.wire.rest = append(c.wire.rest, v...)
 	}
-	l.core.keep(len(c.wire.rest))
+	l.core.keep(n)
 }
 
 // wrote accounts for one write and reports whether another may follow.
@@ -107,6 +135,9 @@ func (l *loop) wrote(c *conn, n int, err error) bool {
 // shutdown closes our side of a connection that has said its last, once all of it is written.
 func (l *loop) shutdown(c *conn) {
 	if c.state == connLeaving && !c.wire.shut && len(c.control) == 0 && len(c.wire.rest) == 0 {
+		if c.wire.tls != nil && !l.sayEnd(c) {
+			return
+		}
 		c.wire.shut = true
 		unix.Shutdown(c.wire.fd, unix.SHUT_WR)
 		c.lingerBy = min(c.lingerBy, l.core.now+lingerTimeout)

@@ -7,6 +7,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -18,7 +19,8 @@ import (
 	"h2ws/ws"
 )
 
-// Server serves WebSockets over HTTP/2 with prior knowledge (RFC 9113 §3.3) and over HTTP/1.1, on the same port.
+// Server serves WebSockets over HTTP/2 and over HTTP/1.1, on the same port, in cleartext or under TLS. What a
+// client speaks it says by ALPN or, where there is none, by beginning (RFC 9113 §3.3).
 // Its zero value, with a Handler, is ready for ListenAndServe. Fields must not change once it serves.
 type Server struct {
 	// Addr is the TCP address for ListenAndServe, "host:port"; ":8080" if empty.
@@ -32,6 +34,10 @@ type Server struct {
 	// HTTP/2 does not carry are left out. Close and Shutdown end the contexts of handlers whose requests they cut
 	// off, and do not wait for these to return.
 	HTTP http.Handler
+	// TLSConfig, if not nil, has Serve and ListenAndServe speak TLS. A copy is used, with NextProtos "h2" and "http/1.1" if
+	// it has none and at least TLS 1.2. Certificates are replaced while the server runs by GetCertificate, or by
+	// GetConfigForClient, whose result is used as it is and must name NextProtos itself.
+	TLSConfig *tls.Config
 	// Loops is the number of event loops; 0 means GOMAXPROCS.
 	Loops int
 	// Limits bounds what peers can make the server hold or wait for.
@@ -44,6 +50,7 @@ type Server struct {
 	loops        []*loop
 	service      *service // of HTTP; nil: none
 	http1        *http1
+	handshakes   *handshakes
 	listeners    map[net.Listener]struct{}
 	closed       chan struct{} // closed when the server begins to end
 	acceptErrors atomic.Uint64
@@ -57,15 +64,31 @@ const (
 	serverClosed
 )
 
-// ListenAndServe serves h on the TCP address addr, in cleartext with prior knowledge. It returns only
-// on an error, never nil.
+// ListenAndServe serves h on the TCP address addr, in cleartext. It returns only on an error, never nil.
 func ListenAndServe(addr string, h ws.Handler) error {
 	return (&Server{Addr: addr, Handler: h}).ListenAndServe()
 }
 
+// ListenAndServeTLS does the same under TLS, with the certificate and the key in two files in PEM.
+func ListenAndServeTLS(addr, certFile, keyFile string, h ws.Handler) error {
+	return (&Server{Addr: addr, Handler: h}).ListenAndServeTLS(certFile, keyFile)
+}
+
 // ListenAndServe listens on s.Addr and serves. It returns ErrServerClosed after Shutdown or Close,
 // and never nil.
-func (s *Server) ListenAndServe() error {
+func (s *Server) ListenAndServe() error { return s.listenAndServe(s.TLSConfig) }
+
+// ListenAndServeTLS does the same under TLS. The certificate in the files takes the place of those in s.TLSConfig;
+// both names may be empty if that has one.
+func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
+	config, err := withKeyPair(s.TLSConfig, certFile, keyFile)
+	if err != nil {
+		return err
+	}
+	return s.listenAndServe(config)
+}
+
+func (s *Server) listenAndServe(config *tls.Config) error {
 	addr := s.Addr
 	if addr == "" {
 		addr = ":8080"
@@ -74,7 +97,7 @@ func (s *Server) ListenAndServe() error {
 	if err != nil {
 		return err
 	}
-	return s.Serve(l)
+	return s.serve(l, config)
 }
 
 // Serve accepts connections from l until Shutdown or Close, and then returns ErrServerClosed. It closes
@@ -82,13 +105,20 @@ func (s *Server) ListenAndServe() error {
 // descriptor, as those of package net are (TCP and Unix): it is taken from the net.Conn, which is
 // closed at once, so a wrapper that counts open connections counts none. When descriptors run out,
 // accepting pauses and goes on as they are freed.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, s.TLSConfig) }
+
+func (s *Server) serve(l net.Listener, config *tls.Config) (err error) {
 	defer l.Close()
+	if config != nil {
+		if config, err = serverConfig(config); err != nil {
+			return err
+		}
+	}
 	if err := s.begin(l); err != nil {
 		return err
 	}
 	defer s.forget(l)
-	return s.acceptAll(l)
+	return s.acceptAll(l, config)
 }
 
 // begin starts the loops, once, and registers l.
@@ -134,7 +164,8 @@ func (s *Server) startLoops() error {
 		}
 		s.loops = append(s.loops, l)
 	}
-	s.http1 = newHTTP1(limits, log, s.HTTP, s.assign)
+	s.handshakes = newHandshakes(limits)
+	s.http1 = newHTTP1(limits, log, s.HTTP, s.release)
 	return nil
 }
 
@@ -195,6 +226,7 @@ func (s *Server) endAll(how stopState) []*loop {
 	for l := range s.listeners {
 		l.Close()
 	}
+	s.handshakes.close()
 	s.endLoops(how)
 	return s.loops
 }
@@ -216,5 +248,6 @@ func (s *Server) Stats() Stats {
 		total.add(&stats)
 	}
 	s.http1.addTo(&total)
+	s.handshakes.addTo(&total)
 	return total
 }

@@ -11,6 +11,9 @@ import (
 // and what was read of it, which is in held.
 var errGuest = errors.New("the peer speaks HTTP/1.1")
 
+// sniffSize is what is read at once of a connection that may be the HTTP/1.1 server's: no more than that would read.
+const sniffSize = 4 << 10
+
 // newUnknownConn begins a cleartext connection. A client with prior knowledge says so at once: "the client connection
 // preface is sent as the first application data octets of a connection" (RFC 9113 §3.4). Until then we say nothing, as
 // somebody who speaks HTTP/1.1 would not understand it.

@@ -206,7 +206,7 @@ func (f *feed) sweepOne(g *gather, b *batchCache, all bool) bool {
 
 // frames is how many DATA frames of n octets g has room for.
 func (g *gather) frames(n int) int {
-	if n >= refMin {
+	if n >= refMin && !g.whole {
 		return max(1, (g.limit-g.size)/n)
 	}
 	return min((cap(g.buf)-len(g.buf))/(frame.HeaderLen+n), 1+(g.limit-g.size)/(frame.HeaderLen+n))
@@ -216,7 +216,7 @@ func (g *gather) frames(n int) int {
 func appendFrames(g *gather, ids []uint32, payload []byte) {
 	n := len(payload)
 	head := uint64(n) << 40
-	if n >= refMin {
+	if n >= refMin && !g.whole {
 		for _, id := range ids {
 			g.buf = binary.BigEndian.AppendUint64(g.buf, head|uint64(id>>8))
 			g.buf = append(g.buf, byte(id))

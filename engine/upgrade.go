@@ -78,19 +78,7 @@ func (h *http1) serveUpgrade(w http.ResponseWriter, r *http.Request, g *guest) {
 		return
 	}
 	ahead, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
-	h.release(g, &arrival{proto: protoRaw, upgrade: u, ahead: append(ahead, g.ahead...)})
-}
-
-// release gives a guest's socket to a loop.
-func (h *http1) release(g *guest, a *arrival) {
-	defer g.Conn.Close()
-	fd, err := detach(g.Conn)
-	if err != nil {
-		h.server.ErrorLog.Print("no descriptor for a WebSocket: ", err)
-		return
-	}
-	a.fd, a.remote = fd, remoteOf(g.Conn)
-	h.assign(a)
+	h.release(g.Conn, &arrival{proto: protoRaw, remote: remoteOf(g), upgrade: u, ahead: append(ahead, g.ahead...)})
 }
 
 // newUpgrade is the handshake as the same one over HTTP/2 would be: names in lower case, and no fields that are about

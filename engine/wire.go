@@ -7,7 +7,7 @@ type wire struct {
 	fd       int
 	index    int32  // in loop.conns
 	timerAt  int32  // in the heap
-	rest     []byte // framed, and not yet accepted by the socket
+	rest     []byte // framed and, under TLS, sealed, and not yet accepted by the socket
 	shut     bool   // our side of the socket is closed
 	readable bool   // a read may find something
 	writable bool   // a write may be accepted
@@ -15,5 +15,6 @@ type wire struct {
 	reading  bool   // is on loop.reading
 	paused   bool   // not read until its control frames drain
 
+	tls   *tlsWire      // nil: cleartext
 	timer time.Duration // when the loop looks at deadline again; never: not in the heap
 }

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"crypto/tls"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -19,6 +20,7 @@ type Request struct {
 	Path       string // with the query
 	Fields     []Field
 	RemoteAddr netip.AddrPort
+	TLS        *tls.ConnectionState // of the connection, not to be changed; nil: cleartext
 
 	decision Decision
 	decided  bool

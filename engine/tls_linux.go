@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"crypto/tls"
+	"slices"
+
+	"h2ws/engine/frame"
+)
+
+// TLS between a loop's sockets and its connections.
+
+// begin takes over a connection whose handshake is done, and what its tls.Conn has read ahead.
+func (l *loop) beginTLS(c *conn, t *tlsWire) {
+	c.wire.tls = t
+	t.memory.out = &l.sealed.buf
+	if c.proto == protoHTTP2 && !adequate(t.state) {
+		c.fail(connError(frame.InadequateSecurity, "a cipher suite of RFC 9113, Appendix A"))
+	}
+	l.recvTLS(c, nil)
+}
+
+// adequate reports whether HTTP/2 may be spoken: RFC 9113 §9.2.2 leaves of TLS 1.2 the suites with an
+// ephemeral key exchange and an AEAD.
+func adequate(s *tls.ConnectionState) bool {
+	return s.Version != tls.VersionTLS12 || slices.Contains(adequateSuites, s.CipherSuite)
+}
+
+var adequateSuites = []uint16{
+	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
+// recvTLS gives the connection what the ciphertext says. What it does not say yet the tls.Conn keeps.
+func (l *loop) recvTLS(c *conn, ciphertext []byte) {
+	t := c.wire.tls
+	t.memory.in = ciphertext
+	l.sealed.reset(0)
+	for c.state < connLeaving {
+		n, err := t.conn.Read(l.opened)
+		if n > 0 {
+			c.recv(l.opened[:n])
+		}
+		if err == errDry {
+			break
+		}
+		if err != nil {
+			l.sayLast(c)
+			l.lose(c, err)
+		}
+	}
+	t.memory.in = nil
+	l.keepSaid(c)
+}
+
+// sayLast writes the alert that a tls.Conn gave up with, if the socket takes it.
+func (l *loop) sayLast(c *conn) {
+	if alert := l.sealed.buf; len(alert) > 0 && len(c.wire.rest) == 0 {
+		write(c.wire.fd, alert)
+	}
+}
+
+// keepSaid keeps what reading had the tls.Conn say, the answer to a KeyUpdate: it goes behind what was sealed before,
+// and before what will be.
+func (l *loop) keepSaid(c *conn) {
+	said := l.sealed.buf
+	if len(said) == 0 || c.state == connLost {
+		return
+	}
+	c.wire.tls.said += len(said)
+	l.keep(c, said)
+	c.touch()
+}
+
+// seal is the gather in records of TLS. It returns nil when the connection is lost.
+func (l *loop) seal(c *conn) *gather {
+	l.sealed.reset(0)
+	if _, err := c.wire.tls.conn.Write(l.gather.buf); err != nil {
+		l.lose(c, err)
+		return nil
+	}
+	l.sealed.size = len(l.sealed.buf)
+	return l.sealed
+}
+
+// sayEnd says close_notify, once: "Each party MUST send a "close_notify" alert before closing its write side of the
+// connection" (RFC 8446 §6.1). It reports whether all of it is written.
+func (l *loop) sayEnd(c *conn) bool {
+	t := c.wire.tls
+	if !t.ended {
+		t.ended = true
+		l.sealed.reset(0)
+		t.conn.CloseWrite()
+		l.sealed.size = len(l.sealed.buf)
+		l.offer(c, l.sealed)
+	}
+	return c.state != connLost && len(c.wire.rest) == 0
+}
