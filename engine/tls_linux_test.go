@@ -284,7 +284,7 @@ func TestTLSConfigWithoutCertificate(t *testing.T) {
 // A thousand clients that begin a handshake and say no more do not keep others out, and are gone in time.
 func TestTLSHalfHandshakes(t *testing.T) {
 	s := secureServer(t, echo)
-	s.Limits = engine.Limits{Handshakes: 100}
+	s.Limits = engine.Limits{HandshakeTimeout: 2 * time.Second}
 	r := serve(t, s)
 	const many = 1000
 	hello := captureHello(t)
