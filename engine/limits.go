@@ -52,9 +52,9 @@ type Limits struct {
 	Continuations   int
 	// Header bounds the decoded field block: 431 at the soft limits, ENHANCE_YOUR_CALM at the hard.
 	Header hpack.Limits
-	// Handshakes bounds the TLS handshakes under way: more wait to be accepted, and have those under way hurry: they
-	// get 1 s each in place of HandshakeTimeout. Default 512.
-	Handshakes int
+	// TLSHandshakes bounds the TLS handshakes under way: more wait to be accepted, and have those under way hurry: they
+	// get 1 s each in place of TLSHandshakeTimeout. Default 512.
+	TLSHandshakes int
 	// HTTPConnections bounds the connections that speak HTTP/1.1 and carry no WebSocket, or not yet: one
 	// above it gets 503. Default 4096.
 	HTTPConnections int
@@ -81,8 +81,8 @@ type Limits struct {
 	// peer gets 503 or, if the response has begun, RST_STREAM. Default 30 s.
 	RequestTimeout time.Duration
 
-	// HandshakeTimeout is how long a TLS handshake may take. Default 10 s.
-	HandshakeTimeout time.Duration
+	// TLSHandshakeTimeout is how long a TLS handshake may take. Default 10 s.
+	TLSHandshakeTimeout time.Duration
 	// PrefaceTimeout is how long a new connection may take until its first SETTINGS, or until it begins with
 	// something else than HTTP/2. Default 5 s.
 	PrefaceTimeout time.Duration
@@ -131,7 +131,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.HeaderBlockSize, 32<<10)
 	def(&l.Continuations, 8)
 	def(&l.Header.ListSize, 16<<10) // announced as MAX_HEADER_LIST_SIZE
-	def(&l.Handshakes, 512)
+	def(&l.TLSHandshakes, 512)
 	def(&l.HTTPConnections, 4096)
 	def(&l.RequestBody, 16<<10)
 	def(&l.Requests, 1024)
@@ -142,7 +142,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	def(&l.ResponseBuffer, 64<<10)
 	defTimeout(&l.RequestTimeout, 30*time.Second)
-	defTimeout(&l.HandshakeTimeout, 10*time.Second)
+	defTimeout(&l.TLSHandshakeTimeout, 10*time.Second)
 	defTimeout(&l.PrefaceTimeout, 5*time.Second)
 	defTimeout(&l.SettingsTimeout, 10*time.Second)
 	defTimeout(&l.HeaderTimeout, 10*time.Second)

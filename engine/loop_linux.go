@@ -270,7 +270,7 @@ func (l *loop) adopt(a *arrival) {
 	}
 	if a.upgrade != nil {
 		l.readConn(c) // there must be nothing
-		c.decide(a.upgrade)
+		c.openUpgrade(a.upgrade)
 	}
 	l.follow(c)
 }

@@ -89,7 +89,7 @@ func (p *testPeer) sniff() {
 // upgrade makes a connection that an opening handshake in HTTP/1.1 has brought, and has it decided.
 func (p *testPeer) upgrade(path string) {
 	p.conn = newRawConn(p.core, testRemote)
-	p.conn.decide(testUpgrade(path))
+	p.conn.openUpgrade(testUpgrade(path))
 	p.settle()
 }
 

@@ -52,7 +52,7 @@ func (c *conn) sayPing() {
 		c.touch()
 	case protoRaw:
 		if s := c.streams.find(rawID); s != nil {
-			s.ping(keepalivePing[:])
+			s.pushPing(keepalivePing[:])
 		}
 	}
 }

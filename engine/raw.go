@@ -16,7 +16,7 @@ type upgrade struct {
 	accept  string // Sec-WebSocket-Accept
 }
 
-// newRawConn begins a connection that carries one WebSocket, once that is accepted: see decide.
+// newRawConn begins a connection that carries one WebSocket, once that is accepted: see openUpgrade.
 func newRawConn(k *core, remote netip.AddrPort) *conn {
 	c := newBareConn(k, remote)
 	c.proto, c.state, c.recvPhase = protoRaw, connOpen, recvEarly
@@ -24,8 +24,8 @@ func newRawConn(k *core, remote netip.AddrPort) *conn {
 	return c
 }
 
-// decide has the handshake decided, and answers it, unless refuseEarly has.
-func (c *conn) decide(u *upgrade) {
+// openUpgrade has the handshake decided, and answers it, unless refuseEarly has.
+func (c *conn) openUpgrade(u *upgrade) {
 	if c.recvPhase != recvEarly || c.state != connOpen {
 		return
 	}
@@ -80,8 +80,8 @@ func appendField(b []byte, name, value string) []byte {
 	return append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 }
 
-// ping queues a Ping, behind everything else, and not behind our Close.
-func (s *stream) ping(payload []byte) {
+// pushPing queues a Ping, behind everything else, and not behind our Close.
+func (s *stream) pushPing(payload []byte) {
 	if s.kind != streamSocket || s.ended() {
 		return
 	}

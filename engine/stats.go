@@ -10,9 +10,9 @@ type Stats struct {
 	ConnectionsStalled  uint64 // given up: waiting output made no progress in Limits.WriteTimeout
 	AcceptErrors        uint64 // failures to accept a connection, as when descriptors run out
 
-	Handshakes         int64  // of TLS, under way
-	HandshakesFailed   uint64 // for another reason than time
-	HandshakesTimedOut uint64 // after Limits.HandshakeTimeout or, while others waited, 1 s
+	TLSHandshakes         int64  // of TLS, under way
+	TLSHandshakesFailed   uint64 // for another reason than time
+	TLSHandshakesTimedOut uint64 // after Limits.TLSHandshakeTimeout or, while others waited, 1 s
 
 	Sockets        int64  // open WebSockets now
 	SocketsOpened  uint64 // opening handshakes accepted
@@ -58,9 +58,9 @@ func (s *Stats) add(t *Stats) {
 	s.ConnectionsAccepted += t.ConnectionsAccepted
 	s.ConnectionsStalled += t.ConnectionsStalled
 	s.AcceptErrors += t.AcceptErrors
-	s.Handshakes += t.Handshakes
-	s.HandshakesFailed += t.HandshakesFailed
-	s.HandshakesTimedOut += t.HandshakesTimedOut
+	s.TLSHandshakes += t.TLSHandshakes
+	s.TLSHandshakesFailed += t.TLSHandshakesFailed
+	s.TLSHandshakesTimedOut += t.TLSHandshakesTimedOut
 	s.Sockets += t.Sockets
 	s.SocketsOpened += t.SocketsOpened
 	s.SocketsRefused += t.SocketsRefused

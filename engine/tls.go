@@ -65,11 +65,11 @@ type handshake struct {
 }
 
 // hurriedTimeout is what a handshake has when others wait for its place: a client that is alive needs two
-// round trips, and one that is not must not keep it for the whole of Limits.HandshakeTimeout.
+// round trips, and one that is not must not keep it for the whole of Limits.TLSHandshakeTimeout.
 const hurriedTimeout = time.Second
 
 func newHandshakes(l Limits) *handshakes {
-	return &handshakes{limits: l, slots: make(chan struct{}, l.Handshakes), running: make(map[net.Conn]*handshake)}
+	return &handshakes{limits: l, slots: make(chan struct{}, l.TLSHandshakes), running: make(map[net.Conn]*handshake)}
 }
 
 // enter waits for a place. It reports false when the server ends first.
@@ -92,8 +92,8 @@ func (h *handshakes) enter(nc net.Conn, closed <-chan struct{}) bool {
 	}
 	now := time.Now()
 	h.running[nc] = &handshake{began: now}
-	if h.limits.HandshakeTimeout != never {
-		nc.SetDeadline(now.Add(h.limits.HandshakeTimeout))
+	if h.limits.TLSHandshakeTimeout != never {
+		nc.SetDeadline(now.Add(h.limits.TLSHandshakeTimeout))
 	}
 	return true
 }
@@ -105,7 +105,7 @@ func (h *handshakes) hurry() {
 	for nc, shake := range h.running {
 		if !shake.hurried {
 			shake.hurried = true
-			nc.SetDeadline(shake.began.Add(min(hurriedTimeout, h.limits.HandshakeTimeout)))
+			nc.SetDeadline(shake.began.Add(min(hurriedTimeout, h.limits.TLSHandshakeTimeout)))
 		}
 	}
 }
@@ -149,9 +149,9 @@ func (h *handshakes) addTo(s *Stats) {
 	if h == nil {
 		return
 	}
-	s.Handshakes = int64(len(h.slots))
-	s.HandshakesFailed = h.failed.Load()
-	s.HandshakesTimedOut = h.timedOut.Load()
+	s.TLSHandshakes = int64(len(h.slots))
+	s.TLSHandshakesFailed = h.failed.Load()
+	s.TLSHandshakesTimedOut = h.timedOut.Load()
 }
 
 // secure shakes hands on a connection and hands it to where it belongs. It has a place among the handshakes.

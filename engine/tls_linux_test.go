@@ -104,7 +104,7 @@ func TestTLS(t *testing.T) {
 						s.close()
 					}
 					r.await(t, 1, 1)
-					if stats := r.Stats(); stats.ConnectionsAccepted != 1 || stats.HandshakesFailed+stats.HandshakesTimedOut != 0 {
+					if stats := r.Stats(); stats.ConnectionsAccepted != 1 || stats.TLSHandshakesFailed+stats.TLSHandshakesTimedOut != 0 {
 						t.Errorf("%+v", stats)
 					}
 				})
@@ -199,7 +199,7 @@ func TestTLSClientCertificate(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Error("a client without a certificate is served")
 	}
-	until(t, "it is counted", func() bool { return r.Stats().HandshakesFailed == 1 })
+	until(t, "it is counted", func() bool { return r.Stats().TLSHandshakesFailed == 1 })
 }
 
 // Without TLS there is none to see.
@@ -243,7 +243,7 @@ func TestTLSRefused(t *testing.T) {
 		}
 		nc.Close()
 		failed++
-		until(t, name+" is counted", func() bool { return r.Stats().HandshakesFailed == failed })
+		until(t, name+" is counted", func() bool { return r.Stats().TLSHandshakesFailed == failed })
 	}
 	for name, octets := range map[string]string{
 		"HTTP/1.1": "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/2": frame.Preface, "zeros": strings.Repeat("\x00", 100),
@@ -251,7 +251,7 @@ func TestTLSRefused(t *testing.T) {
 	} {
 		answer(t, say(t, r, []byte(octets)))
 		failed++
-		until(t, name+" is counted", func() bool { return r.Stats().HandshakesFailed == failed })
+		until(t, name+" is counted", func() bool { return r.Stats().TLSHandshakesFailed == failed })
 	}
 	c := newClient(t, r.shake(clientConfig("h2")), roomy...)
 	c.echo(c.open("/"), "still here")
@@ -284,7 +284,7 @@ func TestTLSConfigWithoutCertificate(t *testing.T) {
 // A thousand clients that begin a handshake and say no more do not keep others out, and are gone in time.
 func TestTLSHalfHandshakes(t *testing.T) {
 	s := secureServer(t, echo)
-	s.Limits = engine.Limits{HandshakeTimeout: 2 * time.Second}
+	s.Limits = engine.Limits{TLSHandshakeTimeout: 2 * time.Second}
 	r := serve(t, s)
 	const many = 1000
 	hello := captureHello(t)
@@ -295,8 +295,8 @@ func TestTLSHalfHandshakes(t *testing.T) {
 	}
 	c := newClient(t, r.shake(clientConfig("h2")), roomy...)
 	c.echo(c.open("/"), "hello")
-	until(t, "all are given up", func() bool { return r.Stats().HandshakesTimedOut == many })
-	if stats := r.Stats(); stats.HandshakesFailed != 0 || stats.Handshakes != 0 {
+	until(t, "all are given up", func() bool { return r.Stats().TLSHandshakesTimedOut == many })
+	if stats := r.Stats(); stats.TLSHandshakesFailed != 0 || stats.TLSHandshakes != 0 {
 		t.Errorf("%+v", stats)
 	}
 }
@@ -321,7 +321,7 @@ func TestTLSCloseDuringHandshakes(t *testing.T) {
 		for range 50 {
 			defer dialTCP(t, r.addr).Close()
 		}
-		until(t, "handshakes are under way", func() bool { return r.Stats().Handshakes == 50 })
+		until(t, "handshakes are under way", func() bool { return r.Stats().TLSHandshakes == 50 })
 		if graceful {
 			if err := <-r.shutdown(); err != nil {
 				t.Error(err)
@@ -329,7 +329,7 @@ func TestTLSCloseDuringHandshakes(t *testing.T) {
 		} else {
 			r.Close()
 		}
-		until(t, "none is", func() bool { return r.Stats().Handshakes == 0 })
+		until(t, "none is", func() bool { return r.Stats().TLSHandshakes == 0 })
 	}
 }
 
@@ -411,7 +411,7 @@ func TestTLSCutAtEveryOctet(t *testing.T) {
 	until(t, "all are gone", func() bool {
 		s := r.Stats()
 		opened, closed := r.count()
-		return s.Handshakes == 0 && s.Connections == 0 && opened == closed
+		return s.TLSHandshakes == 0 && s.Connections == 0 && opened == closed
 	})
 }
 
