@@ -19,6 +19,7 @@ const (
 	recvData    // of a DATA frame, handled as it comes
 	recvSkip    // of a frame that is ignored
 	recvSniff   // nobody knows
+	recvForeign // not of HTTP/2
 	recvEarly   // what must not come: a raw connection is not accepted yet
 	recvRaw     // the WebSocket of a raw connection
 	recvNothing // what a raw connection does not want any more
@@ -77,6 +78,9 @@ func (c *conn) recvSome(p []byte) (n int, err error) {
 		return c.recvSkip(p)
 	case recvSniff:
 		return c.recvSniff(p), nil
+	case recvForeign:
+		c.recvForeign(p)
+		return len(p), nil
 	}
 	return c.recvRaw(p), nil
 }

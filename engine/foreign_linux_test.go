@@ -14,7 +14,8 @@ import (
 	"h2ws/engine/frame"
 )
 
-// Whatever speaks neither HTTP/2 nor HTTP/1.1 is told so, and its connection closed; the others do not notice.
+// Whatever speaks neither HTTP/2 nor HTTP/1.1 has its connection closed, and is told why as far as it may
+// understand; the others do not notice.
 
 // say connects and sends octets. The deadline is a guard.
 func say(t *testing.T, r *running, octets []byte) *net.TCPConn {
@@ -78,14 +79,16 @@ func TestForeignOctets(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		octets []byte
-		status string        // of an answer in HTTP/1.1
+		status string        // of an answer in HTTP/1.1; "none": no answer at all
 		code   frame.ErrCode // of one in HTTP/2
 	}{
 		{"HTTP/1.1 without a key", []byte("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "400", 0},
 		{"a TLS ClientHello", hello.Bytes(), "400", 0},
 		{"zeros", make([]byte, 100), "400", 0},
 		{"a long word", bytes.Repeat([]byte("x"), 100<<10), "431", 0},
-		{"a preface that goes wrong at its end", []byte(frame.Preface[:23] + "x"), "505", 0},
+		{"a preface that goes wrong at its end", []byte(frame.Preface[:23] + "x"), "none", 0},
+		{"an invalid preface", []byte("INVALID CONNECTION PREFACE\r\n\r\n"), "none", 0},
+		{"a request of HTTP/0.9", []byte("GET /\r\n\r\n"), "none", 0},
 		{"an HTTP/1.1 request behind the preface", []byte(frame.Preface + "GET / HTTP/1.1\r\n\r\n"), "", frame.ProtocolError},
 		{"a preface without SETTINGS", frame.AppendPing([]byte(frame.Preface), false, [8]byte{}), "", frame.ProtocolError},
 		{"a second preface", append(bytes.Clone(settings), frame.Preface...), "", frame.FrameSizeError},
@@ -93,6 +96,12 @@ func TestForeignOctets(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			withBystander(t, engine.Limits{}, func(r *running) {
 				answer := answer(t, say(t, r, test.octets))
+				if test.status == "none" {
+					if len(answer) > 0 {
+						t.Errorf("%q", answer)
+					}
+					return
+				}
 				if status, foreign := bytes.CutPrefix(answer, []byte("HTTP/1.1 ")); foreign {
 					if string(status[:3]) != test.status {
 						t.Errorf("%q, want %s", answer, test.status)

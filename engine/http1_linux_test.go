@@ -246,7 +246,6 @@ func TestHTTP1BadHandshakes(t *testing.T) {
 		"space before ':'":  handshake("/", "X ", "a"),
 		"both lengths":      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: x\r\n\r\nhello",
 		"another encoding":  "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nhello",
-		"a bare line":       "GET /\r\n\r\n",
 		"oversized headers": handshake("/", "X", strings.Repeat("x", 30<<10)),
 	} {
 		status, _, _ := converse(t, r, octets)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 
@@ -41,17 +42,27 @@ func (c *conn) recvSniff(p []byte) (n int) {
 	return n
 }
 
-// recvForeign takes leave of a peer that does not speak HTTP/2. What can't be HTTP/1.1 either, as its first octet
-// is not of a method, is not worth a goroutine.
+// recvForeign takes leave of a peer that does not speak HTTP/2, when its first line is here. What can't be HTTP/1.1
+// either, as it does not begin with a method or its first line names no version (RFC 9112 §3), is an invalid
+// preface (RFC 9113 §3.4) and not worth a goroutine.
 func (c *conn) recvForeign(p []byte) {
-	if len(c.held) == 0 && !letter(p[0]) {
+	c.recvPhase = recvForeign
+	c.held = append(c.held, p...)
+	end := bytes.IndexByte(c.held, '\n')
+	switch {
+	case !letter(c.held[0]):
 		c.control = append(c.controls(), "HTTP/1.1 400 \r\nConnection: close\r\n\r\n"...)
-		c.fail(connError(frame.ProtocolError, "neither HTTP/2 nor HTTP/1.1"))
-		return
+		c.fail(errNeither)
+	case end < 0 && len(c.held) < sniffSize:
+	case end >= 0 && !bytes.Contains(c.held[:end], []byte(" HTTP/1.")):
+		c.fail(errNeither)
+	default:
+		octets := c.held
+		c.lose(errGuest)
+		c.held = octets
 	}
-	octets := append(c.held, p...)
-	c.lose(errGuest)
-	c.held = octets
 }
+
+var errNeither = connError(frame.ProtocolError, "neither HTTP/2 nor HTTP/1.1")
 
 func letter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
