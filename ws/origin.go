@@ -1,6 +1,9 @@
 package ws
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // SameOrigin reports whether the page that opens the WebSocket comes from the
 // host that it opens it to: same scheme, host and port. A request without
@@ -12,36 +15,131 @@ import "strings"
 //
 // The scheme is the one that the client, or the proxy in front, puts into
 // :scheme. Behind a proxy that takes https and says http an application needs a
-// check of its own.
+// check of its own: see OriginMatches.
 func (r *Request) SameOrigin() bool {
-	origin, n := "", 0
-	for origin = range r.Values("origin") {
-		n++
-	}
-	if n == 0 {
+	value, given := r.originValue()
+	if !given {
 		return true
 	}
-	scheme, authority, ok := strings.Cut(origin, "://")
-	if n > 1 || !ok || !strings.EqualFold(scheme, r.Scheme) {
-		return false
-	}
-	host, port, ok := splitAuthority(authority, scheme)
-	ourHost, ourPort, ourOK := splitAuthority(r.Authority, scheme)
-	return ok && ourOK && strings.EqualFold(host, ourHost) && port == ourPort
+	theirs, ok := parseOrigin(value)
+	ours, oursOK := newOrigin(r.Scheme, r.Authority)
+	return ok && oursOK && theirs == ours && ours.port != ""
 }
 
-// splitAuthority takes apart a host and an optional port; the default is the
-// scheme's. ok is false for anything else, user information included.
-func splitAuthority(s, scheme string) (host, port string, ok bool) {
-	host, port = s, defaultPort(scheme)
-	// The colon of a port comes after the brackets of an IPv6 address.
-	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
-		host = s[:i]
-		if i+1 < len(s) {
-			port = s[i+1:]
+// OriginMatches reports whether the page that opens the WebSocket comes from
+// one of some origins, each given as
+//
+//	https://example.com         this scheme and host, at the scheme's port
+//	https://example.com:8443    at this port
+//	https://*.example.com       any host below example.com, at any depth, but not itself
+//	*                           any origin but "null"
+//	null                        pages without an origin: sandboxed, local, redirected
+//
+// Scheme and host are compared without regard to case, and nothing else is made
+// equal. A request without Origin is not from a browser and passes; one with
+// several, or with one that is not exactly a scheme, a host and perhaps a port,
+// does not, whatever the patterns. OriginMatches panics on anything that is not
+// a pattern.
+func (r *Request) OriginMatches(patterns ...string) bool {
+	value, given := r.originValue()
+	theirs, ok := parseOrigin(value)
+	matches := !given
+	for _, p := range patterns {
+		switch p {
+		case "*":
+			matches = matches || ok
+		case "null":
+			matches = matches || value == "null"
+		default:
+			matches = parsePattern(p).matches(theirs) && ok || matches
 		}
 	}
-	return host, port, isHost(host) && isPort(port)
+	return matches
+}
+
+// originValue returns the value of the Origin field, and whether there is one.
+// Of several fields it is no origin.
+func (r *Request) originValue() (value string, given bool) {
+	for v := range r.Values("origin") {
+		if given {
+			return "", true
+		}
+		value, given = v, true
+	}
+	return value, given
+}
+
+// An origin is who vouches for a page (RFC 6454 §4), in lower case. The port
+// is "" if it is not given and the scheme has none of its own.
+type origin struct{ scheme, host, port string }
+
+// parseOrigin takes apart "scheme://host" and "scheme://host:port". ok is false
+// for anything else, user information included.
+func parseOrigin(s string) (o origin, ok bool) {
+	scheme, authority, ok := strings.Cut(s, "://")
+	if !ok {
+		return o, false
+	}
+	return newOrigin(scheme, authority)
+}
+
+func newOrigin(scheme, authority string) (o origin, ok bool) {
+	if !isScheme(scheme) {
+		return o, false
+	}
+	scheme = strings.ToLower(scheme)
+	host, port := authority, defaultPort(scheme)
+	// The colon of a port comes after the brackets of an IPv6 address.
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		host = authority[:i]
+		if i+1 < len(authority) { // else RFC 3986 §3.2.3: as without the colon
+			port = authority[i+1:]
+		}
+	}
+	if !isHost(host) || strings.Trim(port, "0123456789") != "" {
+		return o, false
+	}
+	return origin{scheme, strings.ToLower(host), port}, true
+}
+
+// An originPattern is an origin, or all that differ from it by the labels
+// before their hosts.
+type originPattern struct {
+	origin
+	below bool
+}
+
+func parsePattern(s string) (p originPattern) {
+	scheme, authority, _ := strings.Cut(s, "://")
+	authority, p.below = strings.CutPrefix(authority, "*.")
+	o, ok := newOrigin(scheme, authority)
+	if !ok || strings.Contains(o.host, "*") {
+		panic(fmt.Sprintf("ws: OriginMatches: %q is not the pattern of an origin", s))
+	}
+	p.origin = o
+	return p
+}
+
+func (p originPattern) matches(o origin) bool {
+	if p.below {
+		labels, below := strings.CutSuffix(o.host, "."+p.host)
+		if !below || !areLabels(labels) {
+			return false
+		}
+		o.host = p.host
+	}
+	return p.origin == o
+}
+
+// areLabels reports whether s is labels of a host name with a dot between any
+// two, and none of them empty.
+func areLabels(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // isHost refuses what could make two readers see two hosts. It does not check
@@ -58,15 +156,24 @@ func isHost(s string) bool {
 	return s != ""
 }
 
-func isPort(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+// isScheme implements RFC 3986 §3.1.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || !strings.Contains("0123456789+-.", s[i:i+1])) {
+			return false
+		}
+	}
+	return s != ""
 }
 
+// defaultPort is that of a scheme in lower case.
 func defaultPort(scheme string) string {
-	switch {
-	case strings.EqualFold(scheme, "http"):
+	switch scheme {
+	case "http":
 		return "80"
-	case strings.EqualFold(scheme, "https"):
+	case "https":
 		return "443"
 	}
 	return ""
