@@ -90,12 +90,16 @@ func newReferenceHandler() *referenceHandler {
 }
 
 func (h *referenceHandler) OnHandshake(r *ws.Request) {
-	o := ws.AcceptOptions{Topics: h.all, Queue: pathQueue(r.Path)}
+	path := r.Path
+	if r.RawQuery != "" {
+		path += "?" + r.RawQuery
+	}
+	o := ws.AcceptOptions{Topics: h.all, Queue: pathQueue(path)}
 	if offered := r.Subprotocols(); len(offered) > 0 {
 		o.Subprotocol = offered[0]
 	}
-	if strings.HasPrefix(r.Path, topicPath) {
-		set := h.topics.open(r.Path)
+	if strings.HasPrefix(path, topicPath) {
+		set := h.topics.open(path)
 		o.Topics, o.Data = set.topics, set
 	}
 	r.Accept(o)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"h2ws/engine/frame"
 	"h2ws/flow"
@@ -54,10 +55,11 @@ func (c *conn) recvRequest(id uint32, end bool, r *hpack.Request) error {
 func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	k := c.core
 	q := &k.handshake
-	q.Scheme, q.Authority, q.Path, q.Fields, q.RemoteAddr = r.Scheme, r.Authority, r.Path, r.Fields, c.remote
+	q.Scheme, q.Authority, q.Fields, q.RemoteAddr = r.Scheme, r.Authority, r.Fields, c.remote
+	q.Path, q.RawQuery, _ = strings.Cut(r.Path, "?")
 	q.TLS = c.tlsState()
 	d := k.endpoint.Handshake(q)
-	q.Scheme, q.Authority, q.Path, q.Fields, q.TLS = "", "", "", nil, nil
+	q.Scheme, q.Authority, q.Path, q.RawQuery, q.Fields, q.TLS = "", "", "", "", nil, nil
 	if d.Panic != nil {
 		k.stats.Panics++
 		k.log.Error("handshake panicked", "panic", d.Panic, "remote", c.remote, "stack", string(d.Stack))
@@ -68,7 +70,7 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 	}
 	s := c.newStream(id, streamSocket, false)
 	c.sayHeaders(id, d.Status, d.Fields)
-	s.ws.Init(k.endpointFor(d.Queue), s, d.Data)
+	s.ws.Init(k.endpointFor(d.Endpoint, d.Queue), s, d.Data)
 	if d.Stats != nil {
 		s.rare = &rare{stats: d.Stats}
 	}

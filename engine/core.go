@@ -15,8 +15,8 @@ import (
 type core struct {
 	limits    Limits
 	endpoint  *ws.Endpoint
-	endpoints map[ws.QueueLimits]*ws.Endpoint // see endpointFor
-	http      *service                        // Server.HTTP; nil: there is none
+	endpoints map[endpointKey]*ws.Endpoint // see endpointFor
+	http      *service                     // Server.HTTP; nil: there is none
 	log       *slog.Logger
 	stats     Stats
 
@@ -60,26 +60,33 @@ const (
 )
 
 func newCore(l Limits, e *ws.Endpoint, log *slog.Logger) *core {
-	k := &core{limits: l, endpoint: e, endpoints: make(map[ws.QueueLimits]*ws.Endpoint), log: log,
+	k := &core{limits: l, endpoint: e, endpoints: make(map[endpointKey]*ws.Endpoint), log: log,
 		logs: make(map[*share]struct{})}
 	k.box.size = l.MailboxSize
 	k.box.wake = func() {}
 	return k
 }
 
+// endpointKey is what endpointFor was asked for.
+type endpointKey struct {
+	endpoint *ws.Endpoint
+	queue    ws.QueueLimits
+}
+
 // endpointFor is the endpoint with the queue limits of one handshake. Those met most often share theirs.
-func (k *core) endpointFor(l *ws.QueueLimits) *ws.Endpoint {
+func (k *core) endpointFor(e *ws.Endpoint, l *ws.QueueLimits) *ws.Endpoint {
 	if l == nil {
-		return k.endpoint
+		return e
 	}
-	e := k.endpoints[*l]
-	if e == nil {
-		e = k.endpoint.WithQueue(*l)
+	key := endpointKey{e, *l}
+	with := k.endpoints[key]
+	if with == nil {
+		with = e.WithQueue(*l)
 		if len(k.endpoints) < endpointsKept {
-			k.endpoints[*l] = e
+			k.endpoints[key] = with
 		}
 	}
-	return e
+	return with
 }
 
 // deliver moves up to postsTurn posts to the queues of their streams and reports whether any are left.

@@ -69,8 +69,8 @@ func (f *feed) catchUp() {
 
 // noteLoss has the members told what they lose when the feed goes on at position to.
 func (f *feed) noteLoss(to uint64) {
-	if len(f.members) > 0 && !f.members[0].ws.WantsDrops() {
-		return // nor does any other: they have the server's one handler
+	if !f.share.core.endpoint.WantsDrops() {
+		return // nobody's handler does
 	}
 	for i, s := range f.members {
 		from := f.pos

@@ -31,6 +31,7 @@ type Endpoint struct {
 	handler         Handler
 	handshaker      Handshaker // nil if handler is none
 	dropper         Dropper    // likewise
+	routes          *routes    // nil unless handler is a Mux: then its Endpoints are the Conns'
 	queue           QueueLimits
 	messageBytesMax int
 	fragmentsMax    int
@@ -41,6 +42,9 @@ func NewEndpoint(h Handler, o EndpointOptions) *Endpoint {
 	e := &Endpoint{handler: h, messageBytesMax: o.MessageBytesMax, fragmentsMax: o.FragmentsMax, queue: o.Queue.WithDefaults()}
 	e.handshaker, _ = h.(Handshaker)
 	e.dropper, _ = h.(Dropper)
+	if m, ok := h.(*Mux); ok {
+		e.routes = newRoutes(m, o)
+	}
 	if e.messageBytesMax <= 0 {
 		e.messageBytesMax = messageBytesMaxDefault
 	}
@@ -57,6 +61,11 @@ func (e *Endpoint) WithQueue(l QueueLimits) *Endpoint {
 	return &other
 }
 
+// WantsDrops reports whether a Conn's Dropped would tell anybody.
+func (e *Endpoint) WantsDrops() bool {
+	return e.dropper != nil || e.routes != nil && e.routes.wantsDrops
+}
+
 // A Decision is the answer to an opening handshake.
 type Decision struct {
 	Status int     // 200: accepted
@@ -67,15 +76,22 @@ type Decision struct {
 	Queue  *QueueLimits
 	Stats  *ConnStats
 
+	Endpoint *Endpoint // for Conn.Init if accepted: that of the path
+
 	Panic any    // what OnHandshake panicked with; Status is then 500
 	Stack []byte // where
 }
 
-// Handshake decides on an opening handshake: the rules of RFC 6455 §4.2 as far as
-// RFC 8441 §5 keeps them, then OnHandshake, then the default policy. A decision
+// Handshake decides on an opening handshake: the path, the rules of RFC 6455 §4.2
+// as far as RFC 8441 §5 keeps them, then OnHandshake, then the default policy. A decision
 // made earlier with the same Request is forgotten, so that one may be reused.
 func (e *Endpoint) Handshake(r *Request) Decision {
 	r.decision, r.decided = Decision{Fields: r.decision.Fields[:0]}, false
+	for e.routes != nil {
+		if e = e.routes.find(r.Path); e == nil {
+			return Decision{Status: 404, Reason: "no such path"}
+		}
+	}
 	if rule := r.violation(); rule != "" {
 		return Decision{Status: 400, Reason: rule, Fields: versionFields}
 	}
@@ -87,6 +103,7 @@ func (e *Endpoint) Handshake(r *Request) Decision {
 	if !r.decided {
 		r.decideByOrigin()
 	}
+	r.decision.Endpoint = e
 	return r.decision
 }
 

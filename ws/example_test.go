@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 
 	"h2ws/ws"
 )
@@ -15,17 +16,16 @@ type chat struct {
 }
 
 func (h *chat) OnHandshake(r *ws.Request) {
-	if !r.SameOrigin() {
-		r.Reject(403, "open the page of this host")
+	if !r.SameOrigin() && !r.OriginMatches("https://*.example.org") {
+		r.Reject(403, "open a page of ours")
 		return
 	}
-	for _, name := range r.Subprotocols() {
-		if name == "chat.v1" {
-			r.Accept(ws.AcceptOptions{Subprotocol: name, Data: r.RemoteAddr})
-			return
-		}
+	name := r.ChooseSubprotocol("chat.v1")
+	if name == "" {
+		r.Reject(400, "speak chat.v1")
+		return
 	}
-	r.Reject(400, "speak chat.v1")
+	r.Accept(ws.AcceptOptions{Subprotocol: name, Data: r.RemoteAddr})
 }
 
 func (h *chat) OnOpen(c *ws.Conn) {
@@ -63,4 +63,32 @@ func Example() {
 	})
 	fmt.Println(d.Status, d.Fields)
 	// Output: 200 [{sec-websocket-protocol chat.v1}]
+}
+
+// One server, several handlers: /echo is one path, /rooms/ all below it.
+func ExampleMux() {
+	echo := ws.Funcs{Message: func(c *ws.Conn, m ws.Message) { c.Send(m.Type, m.Data) }}
+	rooms := ws.Funcs{
+		Handshake: func(r *ws.Request) {
+			if _, ok := r.Cookie("session"); !ok || !r.SameOrigin() {
+				r.Reject(401, "log in")
+				return
+			}
+			r.Accept(ws.AcceptOptions{Data: strings.TrimPrefix(r.Path, "/rooms/")})
+		},
+		Open: func(c *ws.Conn) { log.Printf("somebody enters %v", c.Data()) },
+	}
+	mux := new(ws.Mux)
+	mux.Handle("/echo", echo)
+	mux.Handle("/rooms/", rooms)
+
+	endpoint := ws.NewEndpoint(mux, ws.EndpointOptions{}) // or engine.ListenAndServe(":8080", mux)
+	for _, path := range []string{"/echo", "/rooms/1", "/elsewhere"} {
+		d := endpoint.Handshake(&ws.Request{Path: path, Fields: []ws.Field{{Name: "sec-websocket-version", Value: "13"}}})
+		fmt.Println(path, "->", d.Status)
+	}
+	// Output:
+	// /echo -> 200
+	// /rooms/1 -> 401
+	// /elsewhere -> 404
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -17,7 +18,8 @@ type Field = struct{ Name, Value string }
 type Request struct {
 	Scheme     string // "http" or "https", as the client says
 	Authority  string // host and optional port
-	Path       string // with the query
+	Path       string // up to the query, as the client wrote it: neither decoded nor cleaned
+	RawQuery   string // behind the '?'; see Query
 	Fields     []Field
 	RemoteAddr netip.AddrPort
 	TLS        *tls.ConnectionState // of the connection, not to be changed; nil: cleartext
@@ -128,6 +130,35 @@ func (r *Request) Values(name string) iter.Seq[string] {
 	}
 }
 
+// Query returns the parameters of the query, decoded; of one that is malformed
+// the parameters before and behind it.
+func (r *Request) Query() url.Values {
+	values, _ := url.ParseQuery(r.RawQuery)
+	return values
+}
+
+// Cookie returns the value of the first cookie of that name (RFC 6265 §5.4),
+// without quotes around it, and whether there is one.
+func (r *Request) Cookie(name string) (value string, ok bool) {
+	for list := range r.Values("cookie") {
+		for pair := range strings.SplitSeq(list, ";") {
+			key, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if ok && key == name && name != "" {
+				return unquote(value), true
+			}
+		}
+	}
+	return "", false
+}
+
+// unquote takes away the quotes that RFC 6265 §4.1.1 has around a cookie-value.
+func unquote(s string) string {
+	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
 // Origin returns the origin of the page that opens the WebSocket, or "" if the
 // client does not say, which means that it is no browser.
 func (r *Request) Origin() string { return r.Header("origin") }
@@ -142,6 +173,19 @@ func (r *Request) Subprotocols() []string {
 		}
 	}
 	return offered
+}
+
+// ChooseSubprotocol returns the first of the subprotocols that the client offers
+// which is one of ours, or "". So the client's taste decides: what it offers is
+// "ordered by preference" (RFC 6455 §4.1). A server that goes by its own looks
+// through Subprotocols.
+func (r *Request) ChooseSubprotocol(ours ...string) string {
+	for name := range r.subprotocolElements() {
+		if name != "" && slices.Contains(ours, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // subprotocolElements returns the elements of the list that may span several

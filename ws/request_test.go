@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -121,5 +122,74 @@ func TestAcceptHeaderTooLarge(t *testing.T) {
 		if d := e.Handshake(requestWith("sec-websocket-version", "13", "sec-websocket-protocol", "c")); d.Status != test.status {
 			t.Errorf("%s: %d, want %d", name, d.Status, test.status)
 		}
+	}
+}
+
+// Cookies as net/http reads them, and some that it takes for none, or others.
+func TestCookie(t *testing.T) {
+	for _, fields := range [][]string{
+		{},
+		{""},
+		{"a=1"},
+		{"a=1; b=2"},
+		{"b=2;a=1"},
+		{"  b=2 ;\ta=1\t;"},
+		{"a=1; a=2"},
+		{"A=0; a=1"},
+		{"a="},
+		{`a="1"`},
+		{`a=""`},
+		{"a=b=c"},
+		{"aa=0; xa=0; a=1"},
+		{"=x; a=1"},
+		{"b=2", "a=1"},
+	} {
+		r, h := requestWith(), &http.Request{Header: http.Header{}}
+		for _, f := range fields {
+			r.Fields = append(r.Fields, Field{Name: "cookie", Value: f})
+			h.Header.Add("Cookie", f)
+		}
+		for _, name := range []string{"a", "b", "x", ""} {
+			got, ok := r.Cookie(name)
+			want, err := h.Cookie(name)
+			if ok != (err == nil) || ok && got != want.Value {
+				t.Errorf("%q: Cookie(%q) = %q, %t, want %v", fields, name, got, ok, want)
+			}
+		}
+	}
+	for field, want := range map[string]string{`a="`: `"`, "a; a=1": "1"} {
+		if got, ok := requestWith("cookie", field).Cookie("a"); !ok || got != want {
+			t.Errorf("%q: %q, %t", field, got, ok)
+		}
+	}
+}
+
+func TestQuery(t *testing.T) {
+	r := requestWith()
+	r.RawQuery = "token=a%20b&x=1&x=2&bad=%zz&c;d&e"
+	q := r.Query()
+	if q.Get("token") != "a b" || !slices.Equal(q["x"], []string{"1", "2"}) || !q.Has("e") || q.Has("bad") {
+		t.Errorf("%v", q)
+	}
+}
+
+func TestChooseSubprotocol(t *testing.T) {
+	for _, x := range []struct {
+		offered, want string
+		ours          []string
+	}{
+		{"", "", []string{"chat.v1"}},
+		{"chat.v2, chat.v1", "chat.v2", []string{"chat.v1", "chat.v2"}}, // the client's order
+		{"chat.v3, chat.v1", "chat.v1", []string{"chat.v1", "chat.v2"}},
+		{"Chat.v1", "", []string{"chat.v1"}},
+		{"chat.v1", "", nil},
+		{",,chat.v1", "chat.v1", []string{"", "chat.v1"}},
+	} {
+		r := requestWith("sec-websocket-protocol", x.offered)
+		got := r.ChooseSubprotocol(x.ours...)
+		if got != x.want {
+			t.Errorf("%q of %q: %q", x.ours, x.offered, got)
+		}
+		r.Accept(AcceptOptions{Subprotocol: got}) // and it may be chosen
 	}
 }
