@@ -59,6 +59,7 @@ var (
 		"engine/sock_linux.go",   // read, write
 		"engine/mailbox.go",      // the lock between them
 		"engine/topic.go",        // what publishers and loops share
+		"ws/pending.go",          // decisions from any goroutine, with a context
 
 		"engine/service.go",        // handlers of plain requests, in goroutines
 		"engine/exchange.go",       // the lock between them and the loop

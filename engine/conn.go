@@ -35,7 +35,8 @@ type conn struct {
 	block      *fieldBlock // nil: none
 	hpack      *hpack.Decoder
 	recvWindow flow.RecvWindow
-	assembly   int // octets of all incomplete messages
+	pending    int32 // handshakes of it on core.pendings
+	assembly   int   // octets of all incomplete messages, and of what came before its handshake was decided
 
 	// Sending; see conn_send.go.
 	control     []byte // control frames in wire format, first in every gather
@@ -235,6 +236,9 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 }
 
 func (c *conn) loseSocket(s *stream, err error) {
+	if s.kind == streamPending {
+		c.losePending(s, err)
+	}
 	if s.kind != streamSocket {
 		return
 	}

@@ -89,6 +89,8 @@ func (c *conn) consume(s *stream, p []byte) error {
 	switch s.kind {
 	case streamSocket:
 		c.feed(s, p)
+	case streamPending:
+		c.holdEarly(s, p)
 	case streamRequest, streamServed:
 		return c.recvBody(s, p)
 	}
@@ -122,7 +124,7 @@ func (c *conn) finishData() error {
 	}
 	switch d.s.kind {
 	case streamSocket:
-		c.sendCredit(d.s, d.s.recvWindow.Credit(c.core.limits.StreamWindow))
+		c.credit(d.s)
 	case streamServed:
 		c.sendCredit(d.s, d.s.recvWindow.Credit(c.bodyWindow(d.s)))
 	}
@@ -134,6 +136,13 @@ func (c *conn) sendCredit(s *stream, increment uint32) {
 	if increment > 0 {
 		c.control = frame.AppendWindowUpdate(c.controls(), s.id, increment)
 		c.touch()
+	}
+}
+
+// credit lets the peer send on a WebSocket's stream what has been consumed of it.
+func (c *conn) credit(s *stream) {
+	if s.state != stateHalfClosedRemote {
+		c.sendCredit(s, s.recvWindow.Credit(c.core.limits.StreamWindow))
 	}
 }
 
@@ -151,13 +160,18 @@ func (c *conn) recvEnd(s *stream) error {
 	}
 	switch s.kind {
 	case streamSocket:
-		held := s.ws.Held()
-		s.ws.RecvEnd(&c.core.receiver)
-		c.assembly += s.ws.Held() - held
+		c.endSocket(s)
 	case streamRequest:
 		c.respondPlain(s)
 	case streamServed:
 		r.x.recvEnd()
 	}
 	return nil
+}
+
+// endSocket tells a WebSocket that its peer has ended the stream.
+func (c *conn) endSocket(s *stream) {
+	held := s.ws.Held()
+	s.ws.RecvEnd(&c.core.receiver)
+	c.assembly += s.ws.Held() - held
 }

@@ -64,33 +64,53 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 		k.stats.Panics++
 		k.log.Error("handshake panicked", "panic", d.Panic, "remote", c.remote, "stack", string(d.Stack))
 	}
-	if d.Status != 200 {
+	switch {
+	case d.Pending != nil:
+		c.deferSocket(id, d)
+		return
+	case d.Status != 200:
 		c.refuse(id, false, d)
 		return
 	}
 	s := c.newStream(id, streamSocket, false)
-	c.sayHeaders(id, d.Status, d.Fields)
-	s.ws.Init(k.endpointFor(d.Endpoint, d.Queue), s, d.Data)
-	if d.Stats != nil {
-		s.rare = &rare{stats: d.Stats}
-	}
+	c.accept(s, d)
 	for _, t := range d.Topics {
-		if err := t.Join(&s.ws); err != nil {
-			k.log.Error("topic not joined", "error", err, "remote", c.remote)
-		}
+		s.joinAccepted(t)
 	}
-	k.stats.Sockets++
-	k.stats.SocketsOpened++
 	s.ws.Opened()
 	if c.drain != drainNone {
 		s.ws.Close(ws.CloseGoingAway, drainReason) // behind what OnOpen sent
 	}
 }
 
+// accept says yes. What is left to do is to join the topics, and then OnOpen.
+func (c *conn) accept(s *stream, d ws.Decision) {
+	k := c.core
+	c.sayHeaders(s.id, d.Status, d.Fields)
+	s.kind = streamSocket
+	s.ws.Init(k.endpointFor(d.Endpoint, d.Queue), s, d.Data)
+	if d.Stats != nil {
+		s.rare = &rare{stats: d.Stats}
+	}
+	k.stats.Sockets++
+	k.stats.SocketsOpened++
+}
+
+// joinAccepted joins a topic that a handshake was accepted with. Any goroutine.
+func (s *stream) joinAccepted(t ws.Topic) {
+	if err := t.Join(&s.ws); err != nil && !errors.Is(err, ws.ErrClosed) {
+		s.core().log.Error("topic not joined", "error", err, "remote", s.conn.remote)
+	}
+}
+
 // refuse answers an opening handshake, or what may be one, with an error.
 func (c *conn) refuse(id uint32, end bool, d ws.Decision) {
+	c.refuseStream(c.newStream(id, streamResponse, end), d)
+}
+
+func (c *conn) refuseStream(s *stream, d ws.Decision) {
 	c.core.stats.SocketsRefused++
-	c.respond(c.newStream(id, streamResponse, end), d.Status, d.Fields, d.Reason)
+	c.respond(s, d.Status, d.Fields, d.Reason)
 }
 
 // respond answers a request completely: status, a line of text, END_STREAM, and, if the peer has not

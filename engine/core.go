@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"h2ws/flow"
 	"h2ws/hpack"
 	"h2ws/ws"
 )
@@ -32,6 +33,10 @@ type core struct {
 	logs    map[*share]struct{} // not empty
 	drops   map[*stream]ws.Drop // not yet told to OnDrop
 	waiting []*share            // have messages that MaxRate holds back
+
+	pendings    map[*stream]*pendingSocket // handshakes that are decided later
+	pendingRing flow.Ring                  // the same, first due first
+	pendingAll  *atomic.Int64              // of all loops of the server
 
 	dirty    []*conn // have output that has not been offered to the socket
 	leaving  []*conn // are losing their streams, a few a turn
@@ -61,7 +66,7 @@ const (
 
 func newCore(l Limits, e *ws.Endpoint, log *slog.Logger) *core {
 	k := &core{limits: l, endpoint: e, endpoints: make(map[endpointKey]*ws.Endpoint), log: log,
-		logs: make(map[*share]struct{})}
+		logs: make(map[*share]struct{}), pendings: make(map[*stream]*pendingSocket), pendingAll: new(atomic.Int64)}
 	k.box.size = l.MailboxSize
 	k.box.wake = func() {}
 	return k
@@ -114,6 +119,9 @@ func (k *core) end() {
 	k.box.shut()
 	for k.deliver() {
 	}
+	for slot := k.pendingRing.Front(); slot != nil; slot = k.pendingRing.Front() {
+		k.forgetPending(pendingOf(slot))
+	}
 	k.holdSegments()
 }
 
@@ -134,8 +142,14 @@ func (k *core) deliverPost(p *post) {
 		s.queueClose(octets, true)
 	case postEnd:
 		s.queueEnd()
+	case postDecided:
+		s.conn.decide(s)
 	case postJoin:
-		s.join(p.topic.share, p.topic.retained)
+		if s.kind == streamPending {
+			s.holdJoin(p.topic)
+		} else {
+			s.join(p.topic.share, p.topic.retained)
+		}
 	case postLeave:
 		s.leave(p.topic.share)
 	case postPublish:

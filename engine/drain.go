@@ -60,6 +60,10 @@ func (c *conn) closeSockets() (more bool) {
 		return false
 	}
 	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) {
+		if s.kind == streamPending {
+			c.core.stats.HandshakesShed++
+			c.abandon(s, errDrained)
+		}
 		// Through the mailbox: behind what Send has accepted and the loop not yet seen.
 		if s.kind == streamSocket && s.ws.Close(ws.CloseGoingAway, drainReason) == nil {
 			c.closedSome = true

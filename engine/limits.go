@@ -30,6 +30,13 @@ type Limits struct {
 	// the socket that crosses it closes with 1013. Default 64 MiB.
 	AssemblySize int
 
+	// PendingHandshakes bounds the opening handshakes of one connection that wait for a decision that was
+	// deferred (ws.Request.Defer), and PendingHandshakesAll those of the whole server; beyond it they
+	// are refused with 503. Each keeps its request, and what was sent behind it within StreamWindow and
+	// AssemblySize. Defaults 1024 and 4096.
+	PendingHandshakes    int
+	PendingHandshakesAll int
+
 	// Queue bounds what waits for the peer of one socket, and says what happens at the bound.
 	// Under its default policy a Send that finds the queue full fails with ws.ErrSlow, and
 	// the socket closes with 1008.
@@ -91,6 +98,9 @@ type Limits struct {
 	// HeaderTimeout is how long a field block may stay incomplete and, over HTTP/1.1, the header of a request, and
 	// then its body. Default 10 s.
 	HeaderTimeout time.Duration
+	// HandshakeTimeout is how long the decision on an opening handshake may be deferred; then it is
+	// refused with 503. Default 10 s.
+	HandshakeTimeout time.Duration
 	// CloseTimeout is how long a stream may take to answer a Close frame, and after END_STREAM
 	// to end its side too; then it is reset. Default 5 s.
 	CloseTimeout time.Duration
@@ -123,6 +133,8 @@ func (l Limits) withDefaults() Limits {
 	l.ConnWindow = max(l.ConnWindow, 1<<20)
 	def(&l.MessageSize, 64<<10)
 	def(&l.AssemblySize, 64<<20)
+	def(&l.PendingHandshakes, 1024)
+	def(&l.PendingHandshakesAll, 4096)
 	l.Queue = l.Queue.WithDefaults()
 	def(&l.MailboxSize, 64<<20)
 	l.MailboxSize = min(l.MailboxSize, mailboxSizeMax)
@@ -146,6 +158,7 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.PrefaceTimeout, 5*time.Second)
 	defTimeout(&l.SettingsTimeout, 10*time.Second)
 	defTimeout(&l.HeaderTimeout, 10*time.Second)
+	defTimeout(&l.HandshakeTimeout, 10*time.Second)
 	defTimeout(&l.CloseTimeout, 5*time.Second)
 	defTimeout(&l.PingInterval, 30*time.Second)
 	defTimeout(&l.PingTimeout, 10*time.Second)

@@ -57,7 +57,7 @@ const (
 // readSize is what one read takes: above 64 KiB the system call no longer counts.
 const readSize = 64 << 10
 
-func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, guests func(int, []byte, netip.AddrPort)) (*loop, error) {
+func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, guests func(int, []byte, netip.AddrPort), pending *atomic.Int64) (*loop, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, err
@@ -75,6 +75,7 @@ func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, g
 		done:   make(chan struct{}),
 	}
 	l.core.http = http
+	l.core.pendingAll = pending
 	l.core.box.wake = p.wake
 	l.core.enlist()
 	go l.run()
@@ -123,7 +124,7 @@ func (l *loop) patience() time.Duration {
 	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.draining) > 0 || !k.box.sleep() {
 		return 0
 	}
-	next := min(l.timers.next(), k.nextWaiting())
+	next := min(l.timers.next(), k.nextWaiting(), k.nextPending())
 	if next == never {
 		return never
 	}
@@ -217,6 +218,7 @@ func (l *loop) clogged(c *conn) bool {
 
 // expire calls every connection whose deadline has come.
 func (l *loop) expire() {
+	l.core.expirePending()
 	for c := l.timers.due(l.core.now); c != nil; c = l.timers.due(l.core.now) {
 		c.expire()
 		l.follow(c)

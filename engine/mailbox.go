@@ -58,6 +58,7 @@ const (
 	postSlow                     // the queue was found full
 	postAnswer                   // the payload of a Close frame that ends the stream
 	postEnd                      // END_STREAM
+	postDecided                  // a handshake that was deferred
 	postJoin                     // of a topic
 	postLeave                    // of a topic
 	postPublish                  // to a topic
@@ -137,6 +138,11 @@ func (b *mailbox) slow(s *stream) {
 func (b *mailbox) attend(s *stream) {
 	b.mu.Lock()
 	b.append(post{s: s, kind: postAttend})
+}
+
+func (b *mailbox) decided(s *stream) {
+	b.mu.Lock()
+	b.append(post{s: s, kind: postDecided})
 }
 
 // join and leave report false when the loop has ended.

@@ -207,6 +207,7 @@ func (p *testPeer) accept(b []byte) int {
 func (p *testPeer) later(d time.Duration) {
 	p.core.now += d
 	p.core.openWaiting()
+	p.core.expirePending()
 	p.conn.expire()
 	p.settle()
 }

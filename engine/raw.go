@@ -48,7 +48,13 @@ func (c *conn) recvRaw(p []byte) (n int) {
 // sent, the client MUST wait for a response from the server before sending any further data." What comes all
 // the same is a request that somebody smuggled past a proxy, or may be taken for one.
 func (c *conn) refuseEarly() {
-	c.refuse(rawID, false, ws.Decision{Status: 400, Reason: "octets behind the opening handshake (RFC 6455 §4.1)"})
+	d := ws.Decision{Status: 400, Reason: "octets behind the opening handshake (RFC 6455 §4.1)"}
+	if s := c.streams.find(rawID); s != nil { // its decision was deferred
+		c.losePending(s, errEarly)
+		c.refuseStream(s, d)
+		return
+	}
+	c.refuse(rawID, false, d)
 }
 
 // sayRawHeaders writes the head of the one response (RFC 6455 §4.2.2): 101 in place of 200, or an error

@@ -24,7 +24,7 @@ const (
 	stopNow
 )
 
-func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger, func(int, []byte, netip.AddrPort)) (*loop, error) {
+func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger, func(int, []byte, netip.AddrPort), *atomic.Int64) (*loop, error) {
 	return nil, ErrUnsupported
 }
 

@@ -54,6 +54,7 @@ type Server struct {
 	listeners    map[net.Listener]struct{}
 	closed       chan struct{} // closed when the server begins to end
 	acceptErrors atomic.Uint64
+	pending      atomic.Int64 // handshakes whose decision was deferred
 }
 
 type serverState uint8
@@ -156,7 +157,7 @@ func (s *Server) startLoops() error {
 		n = runtime.GOMAXPROCS(0)
 	}
 	for range n {
-		l, err := startLoop(limits, endpoint, s.service, log, s.admit)
+		l, err := startLoop(limits, endpoint, s.service, log, s.admit, &s.pending)
 		if err != nil {
 			s.endLoops(stopNow)
 			s.loops = nil

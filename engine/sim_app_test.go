@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,6 +16,10 @@ type simSocket struct {
 	client *simClient
 	cs     *simStream
 	reject bool // the application does
+
+	pending *ws.Pending // the decision was deferred
+	decided bool        // and has been made
+	refused error       // what Accept or Reject returned: it was too late
 
 	conn   *ws.Conn
 	stream *stream
@@ -39,11 +44,45 @@ func (a simApp) OnHandshake(r *ws.Request) {
 		a.s.failf("handshake for %q", r.Path)
 	}
 	k := a.s.sockets[n]
+	if a.s.r.IntN(4) == 0 {
+		k.pending = r.Defer()
+		if a.s.r.IntN(5) == 0 {
+			k.decide()
+		}
+		return
+	}
 	if k.reject {
 		r.Reject(403, "not you")
 		return
 	}
 	r.Accept(ws.AcceptOptions{Data: k})
+}
+
+// decide makes the decision that was deferred.
+func (k *simSocket) decide() {
+	if k.pending == nil || k.decided {
+		return
+	}
+	k.decided = true
+	over := context.Cause(k.pending.Context())
+	if k.reject {
+		k.refused = k.pending.Reject(403, "not you")
+	} else {
+		k.refused = k.pending.Accept(ws.AcceptOptions{Data: k})
+	}
+	k.s.note("%s: decided, reject %t: %v", k, k.reject, k.refused)
+	if (k.refused != nil) != (over != nil) || k.refused != nil && !errors.Is(k.refused, over) {
+		k.s.failf("%s: the decision returns %v, the context was over with %v", k, k.refused, over)
+	}
+}
+
+// unavailable reports whether the handshake was answered without the decision, for one of the reasons there are.
+func (k *simSocket) unavailable() bool {
+	if k == nil || k.pending == nil {
+		return false
+	}
+	cause := context.Cause(k.pending.Context())
+	return cause == ws.ErrDecided /* and on its way when it was too late */ || cause == errUndecided || cause == errPendings || cause == errEarly || cause == errDrained
 }
 
 func (a simApp) OnOpen(c *ws.Conn) {

@@ -15,11 +15,33 @@ func (s *sim) check(when string) {
 		}
 	}
 	s.checkAccounts(when)
+	s.checkPendings(when)
 	if all := s.borrowed(); borrowed > all || s.core.borrowed != all {
 		s.failf("%s: borrowed %d, counted %d", when, s.core.borrowed, all)
 	}
 	if sockets > s.core.stats.Sockets || s.core.stats.Sockets < 0 {
 		s.failf("%s: Stats.Sockets %d, there are %d", when, s.core.stats.Sockets, sockets)
+	}
+}
+
+// checkPendings: the accounts of handshakes agree, and the limits hold.
+func (s *sim) checkPendings(when string) {
+	k, l := s.core, &s.core.limits
+	n := len(k.pendings)
+	if n != k.pendingRing.Len() || int64(n) != k.pendingAll.Load() || int64(n) != k.stats.HandshakesPending || n > l.PendingHandshakesAll {
+		s.failf("%s: %d handshakes pending, %d on the ring, %d of all, %d in Stats", when, n, k.pendingRing.Len(), k.pendingAll.Load(), k.stats.HandshakesPending)
+	}
+	per := make(map[*conn]int)
+	for st, e := range k.pendings {
+		per[st.conn]++
+		if e.s != st || st.kind != streamPending && len(e.early)+len(e.joins) > 0 {
+			s.failf("%s: stream %d holds %d octets, and does not wait", when, st.id, len(e.early))
+		}
+	}
+	for c, n := range per {
+		if n != int(c.pending) || n > l.PendingHandshakes {
+			s.failf("%s: %d handshakes of a connection pending, it says %d", when, n, c.pending)
+		}
 	}
 }
 
@@ -50,6 +72,9 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 		if st.kind == streamSocket {
 			held += st.ws.Held()
 			sockets++
+		}
+		if st.kind == streamPending {
+			held += cap(c.s.core.pendings[st].early)
 		}
 		borrowed += c.checkStream(when, st)
 	}

@@ -21,6 +21,10 @@ func (s *sim) heal() {
 	}
 	s.settle("connections lost", func(*simClient) {})
 	s.core.now += time.Hour
+	for _, k := range s.sockets {
+		k.decide()
+	}
+	s.turn()
 	s.checkEnd()
 }
 
@@ -70,6 +74,9 @@ func (c *simClient) open() {
 		c.grant(0, 1<<22)
 	}
 	for _, cs := range c.streams {
+		if cs.socket != nil {
+			cs.socket.decide()
+		}
 		if !cs.live() {
 			continue
 		}
@@ -130,7 +137,7 @@ func (c *simClient) close() {
 		case !cs.live():
 		case cs.bad:
 			c.sendReset(cs)
-		case cs.socket == nil || cs.socket.reject:
+		case cs.socket == nil || cs.socket.reject || cs.status >= 300:
 			cs.outEnd = true
 		case !cs.ending():
 			c.beginClose(cs)
@@ -192,6 +199,9 @@ func (s *sim) checkEnd() {
 		}
 	}
 	st := &s.core.stats
+	if len(s.core.pendings) != 0 {
+		s.failf("%d handshakes are pending, and all are decided", len(s.core.pendings))
+	}
 	if st.Sockets != 0 || st.Connections != 0 || s.accepted != st.MessagesSent+st.MessagesDiscarded {
 		s.failf("at the end: %+v, %d accepted", *st, s.accepted)
 	}

@@ -121,7 +121,8 @@ func (c *simClient) recvHeaders(cs *simStream, h frame.Header, p []byte) {
 		c.failf("stream %d: fields %v: %v", cs.id, fields, err)
 	}
 	fmt.Sscan(fields[0].Value, &cs.status)
-	if (cs.status == 200) != (cs.socket != nil && !cs.socket.reject) {
+	k := cs.socket
+	if cs.status == 503 && !k.unavailable() || cs.status != 503 && (cs.status == 200) != (k != nil && !k.reject) {
 		c.failf("stream %d: status %d", cs.id, cs.status)
 	}
 	c.recvEnd(cs, h)
@@ -170,7 +171,7 @@ func (c *simClient) recvEnd(cs *simStream, h frame.Header) {
 // ending reports whether somebody has begun to end the stream, so that CloseTimeout runs.
 func (cs *simStream) ending() bool {
 	k := cs.socket
-	return k == nil || k.reject || cs.gotClose || cs.sentClose || cs.sentEnd || k.asked || k.slow || k.panicked
+	return k == nil || k.reject || cs.status >= 300 || cs.gotClose || cs.sentClose || cs.sentEnd || k.asked || k.slow || k.panicked
 }
 
 func (c *simClient) recvReset(cs *simStream, code frame.ErrCode) {

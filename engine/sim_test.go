@@ -131,12 +131,16 @@ func (s *sim) limits() Limits {
 		},
 		MailboxSize:  pick(s.r, 0, 0, 20_000),
 		StreamWindow: pick[int32](s.r, 0, 0, 100_000),
-		CloseTimeout: pick(s.r, 200*time.Millisecond, 2*time.Second, time.Hour, -1),
+
+		PendingHandshakes:    pick(s.r, 0, 2, 5),
+		PendingHandshakesAll: pick(s.r, 0, 0, 4),
+		CloseTimeout:         pick(s.r, 200*time.Millisecond, 2*time.Second, time.Hour, -1),
 	}
 	timeout := pick(s.r, time.Second, 3*time.Second)
 	if s.timely {
 		timeout = -1
 	}
+	l.HandshakeTimeout = pick(s.r, timeout, -1, 500*time.Millisecond)
 	l.PrefaceTimeout, l.SettingsTimeout, l.HeaderTimeout, l.IdleTimeout = timeout, timeout, timeout, timeout
 	l.PingInterval, l.PingTimeout, l.WriteTimeout = timeout, timeout, timeout
 	l = l.withDefaults()
@@ -198,7 +202,11 @@ func (s *sim) applicationActs() {
 		return
 	}
 	k := s.sockets[s.r.IntN(len(s.sockets))]
+	if s.r.IntN(2) == 0 { // those that wait are among the last
+		s.sockets[max(0, len(s.sockets)-1-s.r.IntN(20))].decide()
+	}
 	if k.conn == nil {
+		k.decide()
 		return
 	}
 	switch n := s.r.IntN(100); {

@@ -38,6 +38,7 @@ func (s *sim) interleave() {
 
 // expire calls whoever is due until nobody is, as the loop's timers do. A deadline that stays would spin a loop.
 func (s *sim) expire() {
+	s.core.expirePending()
 	for _, c := range s.clients {
 		for n := 0; c.conn.state != connLost && c.conn.deadline() <= s.core.now; n++ {
 			c.conn.expire()

@@ -19,6 +19,11 @@ type Stats struct {
 	SocketsRefused uint64 // opening handshakes answered with an error, and requests too large to be told from one
 	SocketsSlow    uint64 // closed because the peer did not keep up: ws.QueueLimits
 	SocketsHTTP1   uint64 // of SocketsOpened, those over HTTP/1.1
+
+	HandshakesPending int64  // waiting now for a decision that was deferred, or being worked on for nobody
+	HandshakesExpired uint64 // refused with 503: not decided within Limits.HandshakeTimeout
+	HandshakesShed    uint64 // refused with 503: Limits.PendingHandshakes, too much sent before, or shutting down
+
 	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
 	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404 for want of Server.HTTP
 
@@ -65,6 +70,9 @@ func (s *Stats) add(t *Stats) {
 	s.SocketsOpened += t.SocketsOpened
 	s.SocketsRefused += t.SocketsRefused
 	s.SocketsSlow += t.SocketsSlow
+	s.HandshakesPending += t.HandshakesPending
+	s.HandshakesExpired += t.HandshakesExpired
+	s.HandshakesShed += t.HandshakesShed
 	s.StreamsRefused += t.StreamsRefused
 	s.SocketsHTTP1 += t.SocketsHTTP1
 	s.RequestsPlain += t.RequestsPlain

@@ -51,6 +51,7 @@ type streamKind uint8
 
 const (
 	streamSocket   streamKind = iota // a WebSocket: ws is in use
+	streamPending                    // an opening handshake that is decided later: see pending.go
 	streamRequest                    // a request that is no WebSocket, not yet complete
 	streamResponse                   // a refusal or other short answer: the rest of the request is ignored
 	streamServed                     // a request that Server.HTTP answers

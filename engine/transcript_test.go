@@ -40,6 +40,8 @@ var update = flag.Bool("update", false, "write what the server says into the gol
 //	= guest            the server gives the connection to HTTP/1.1's
 //	+5s                time passes
 //	@drain             the server is shut down
+//	@accept N          the application accepts the N-th handshake that it deferred
+//	@reject N
 //
 // A flight is given to the server whole, octet by octet, and cut at random; each time the server says exactly the
 // same. -update writes the server's lines.
@@ -126,7 +128,7 @@ func firstDifference(got, want string) string {
 // replay plays the dialogue against a new server, flights cut by cut, and returns it with what the server said.
 func (d dialogue) replay(t *testing.T, cut func(n int) int) string {
 	var out strings.Builder
-	var p *testPeer
+	var p *transcriptPeer
 	var flight []byte
 	was := connOpening
 	report := func() {
@@ -173,9 +175,8 @@ func (d dialogue) replay(t *testing.T, cut func(n int) int) string {
 		case line[0] == '+':
 			p.later(parseDuration(t, line[1:]))
 			report()
-		case line == "@drain":
-			p.core.box.call(p.conn.startDrain)
-			p.settle()
+		case line[0] == '@':
+			p.act(t, line[1:])
 			report()
 		default:
 			t.Fatalf("what is this? %s", line)
@@ -183,6 +184,23 @@ func (d dialogue) replay(t *testing.T, cut func(n int) int) string {
 	}
 	land()
 	return out.String()
+}
+
+// act is what the application or the server does of its own accord.
+func (p *transcriptPeer) act(t *testing.T, line string) {
+	what, number, _ := strings.Cut(line, " ")
+	i, _ := strconv.Atoi(number)
+	switch what {
+	case "drain":
+		p.core.box.call(p.conn.startDrain)
+	case "accept":
+		p.logf("Accept: %v", p.pendings[i-1].Accept(ws.AcceptOptions{}))
+	case "reject":
+		p.logf("Reject: %v", p.pendings[i-1].Reject(403, "not you"))
+	default:
+		t.Fatalf("what is this? @%s", line)
+	}
+	p.settle()
 }
 
 func parseDuration(t testing.TB, s string) time.Duration {
@@ -196,11 +214,23 @@ func parseDuration(t testing.TB, s string) time.Duration {
 // transcriptLimits make refusals short.
 var transcriptLimits = Limits{MaxConcurrentStreams: 3, MessageSize: 1024, Queue: ws.QueueLimits{MaxMessages: 8}, IdleTimeout: -1}
 
-func newTranscriptPeer(t *testing.T, kind string) *testPeer {
-	p := &testPeer{}
+// transcriptPeer keeps the handshakes that were deferred.
+type transcriptPeer struct {
+	testPeer
+	pendings []*ws.Pending
+}
+
+func newTranscriptPeer(t *testing.T, kind string) *transcriptPeer {
+	p := &transcriptPeer{}
 	h := ws.Funcs{
-		Handshake: transcriptHandshake,
-		Open:      func(c *ws.Conn) { p.logf("open") },
+		Handshake: func(r *ws.Request) {
+			if r.Path == "/later" {
+				p.pendings = append(p.pendings, r.Defer())
+				return
+			}
+			transcriptHandshake(r)
+		},
+		Open: func(c *ws.Conn) { p.logf("open") },
 		Message: func(c *ws.Conn, m ws.Message) {
 			p.logf("%v %q", m.Type, m.Data)
 			transcriptCommand(c, m)
@@ -209,14 +239,14 @@ func newTranscriptPeer(t *testing.T, kind string) *testPeer {
 	}
 	switch kind, path, _ := strings.Cut(kind, " "); kind {
 	case "open":
-		*p = *openTestPeer(t, transcriptLimits, h)
+		p.testPeer = *openTestPeer(t, transcriptLimits, h)
 	case "new":
-		*p = *newTestPeer(t, transcriptLimits, h)
+		p.testPeer = *newTestPeer(t, transcriptLimits, h)
 	case "sniff":
-		*p = *newUnconnectedPeer(t, transcriptLimits, h)
+		p.testPeer = *newUnconnectedPeer(t, transcriptLimits, h)
 		p.sniff()
 	case "raw":
-		*p = *newUnconnectedPeer(t, transcriptLimits, h)
+		p.testPeer = *newUnconnectedPeer(t, transcriptLimits, h)
 		p.upgrade(path)
 	default:
 		t.Fatalf("what is [%s]?", kind)

@@ -69,7 +69,8 @@ func (c *Conn) SetData(v any) { c.data = v }
 // Buffered returns how many octets wait to be written to the peer.
 func (c *Conn) Buffered() int { return c.lower.Buffered() }
 
-// Init makes c the Conn of an accepted handshake. c must be zero.
+// Init makes c the Conn of an accepted handshake, or of one that may be. c must
+// be zero, or not opened.
 //
 // For the engine; on the loop.
 func (c *Conn) Init(e *Endpoint, lower Lower, data any) {

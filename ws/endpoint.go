@@ -77,6 +77,7 @@ type Decision struct {
 	Stats  *ConnStats
 
 	Endpoint *Endpoint // for Conn.Init if accepted: that of the path
+	Pending  *Pending  // not nil: it is made later, and nothing but Endpoint is set
 
 	Panic any    // what OnHandshake panicked with; Status is then 500
 	Stack []byte // where
@@ -97,6 +98,9 @@ func (e *Endpoint) Handshake(r *Request) Decision {
 	}
 	if e.handshaker != nil {
 		if v, stack := e.ask(r); v != nil {
+			if p := r.decision.Pending; p != nil {
+				p.End(ErrPanic)
+			}
 			return Decision{Status: 500, Reason: "internal error", Panic: v, Stack: stack}
 		}
 	}

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -60,45 +61,65 @@ const headerSizeMax = 8 << 10
 // Accept accepts the handshake. It panics if the request is decided, or if o
 // could not be sent.
 func (r *Request) Accept(o AcceptOptions) {
+	if err := r.checkAccept(o); err != nil {
+		panic(err.Error())
+	}
+	r.decide()
+	r.decision = o.decision(r.decision.Fields)
+}
+
+// decision is the Decision to accept with o. Its fields are appended to some memory.
+func (o AcceptOptions) decision(fields []Field) Decision {
+	if o.Subprotocol != "" {
+		fields = append(fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
+	}
+	fields = append(fields, o.Header...)
+	return Decision{Status: 200, Fields: fields, Data: o.Data, Topics: o.Topics, Queue: o.Queue, Stats: o.Stats}
+}
+
+// checkAccept says why the handshake can't be accepted with o, or returns nil.
+func (r *Request) checkAccept(o AcceptOptions) error {
 	size := len(o.Subprotocol)
 	for _, f := range o.Header {
-		checkField(f)
+		if err := checkField(f); err != nil {
+			return err
+		}
 		size += len(f.Name) + len(f.Value) + 32
 	}
 	if slices.Contains(o.Topics, nil) {
-		panic("ws: Accept: a topic is nil")
+		return errors.New("ws: Accept: a topic is nil")
 	}
 	if size > headerSizeMax {
-		panic(fmt.Sprintf("ws: Accept: %d octets of Header, at most %d", size, headerSizeMax))
+		return fmt.Errorf("ws: Accept: %d octets of Header, at most %d", size, headerSizeMax)
 	}
 	if o.Subprotocol != "" && !slices.Contains(r.Subprotocols(), o.Subprotocol) {
 		// RFC 6455 §4.1 has the client fail if this "indicates the use of a
 		// subprotocol that was not present in the client's handshake".
-		panic(fmt.Sprintf("ws: Accept: subprotocol %q was not offered", o.Subprotocol))
+		return fmt.Errorf("ws: Accept: subprotocol %q was not offered", o.Subprotocol)
 	}
-	r.decide()
-	r.decision.Status = 200
-	r.decision.Data, r.decision.Topics, r.decision.Queue, r.decision.Stats = o.Data, o.Topics, o.Queue, o.Stats
-	if o.Subprotocol != "" {
-		r.decision.Fields = append(r.decision.Fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
-	}
-	r.decision.Fields = append(r.decision.Fields, o.Header...)
+	return nil
 }
 
 // Reject refuses the handshake with a status from 300 to 599 and a short text
 // for the body. It panics if the request is decided, or on another status.
 func (r *Request) Reject(status int, reason string) {
-	if status < 300 || status > 599 {
-		panic(fmt.Sprintf("ws: Reject: status %d is not a refusal", status))
+	if err := checkReject(status); err != nil {
+		panic(err.Error())
 	}
 	r.decide()
-	r.decision.Status = status
-	r.decision.Reason = reason
+	r.decision = Decision{Status: status, Reason: reason, Fields: r.decision.Fields}
+}
+
+func checkReject(status int) error {
+	if status < 300 || status > 599 {
+		return fmt.Errorf("ws: Reject: status %d is not a refusal", status)
+	}
+	return nil
 }
 
 func (r *Request) decide() {
 	if r.decided {
-		panic("ws: Accept or Reject called for a request that is decided")
+		panic("ws: Accept, Reject or Defer called for a request that is decided")
 	}
 	r.decided = true
 }
@@ -224,17 +245,18 @@ func (r *Request) violation() string {
 	return ""
 }
 
-// checkField panics if f cannot be sent with an accepted handshake.
-func checkField(f Field) {
+// checkField says why f can't be sent with an accepted handshake, or returns nil.
+func checkField(f Field) error {
 	switch {
 	case !isToken(f.Name) || strings.ToLower(f.Name) != f.Name:
 		// RFC 9113 §8.2.1. It covers pseudo-header fields: ':' is no token.
-		panic(fmt.Sprintf("ws: Accept: invalid field name %q", f.Name))
+		return fmt.Errorf("ws: Accept: invalid field name %q", f.Name)
 	case slices.Contains(forbidden, f.Name) || strings.HasPrefix(f.Name, "sec-websocket-"):
-		panic(fmt.Sprintf("ws: Accept: field %q is not the application's", f.Name))
+		return fmt.Errorf("ws: Accept: field %q is not the application's", f.Name)
 	case strings.ContainsAny(f.Value, "\x00\r\n") || strings.Trim(f.Value, " \t") != f.Value:
-		panic(fmt.Sprintf("ws: Accept: invalid value of field %q", f.Name))
+		return fmt.Errorf("ws: Accept: invalid value of field %q", f.Name)
 	}
+	return nil
 }
 
 // forbidden are the connection-specific fields of RFC 9113 §8.2.2, and
