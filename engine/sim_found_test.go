@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"h2ws/engine/frame"
 	"h2ws/ws"
 )
 
@@ -167,4 +168,30 @@ func TestFoundResetFreesConnectionWindow(t *testing.T) {
 	p.want("those behind wait their turn")
 	p.send("RST_STREAM 1 CANCEL")
 	p.want("which comes when the first is gone", `DATA 3 0x8105 "short"`)
+}
+
+// What is queued is dropped when the socket is found slow, and nothing that was sent later may follow.
+func TestFoundEndOfStreamOfASlowSocket(t *testing.T) {
+	var sockets []*ws.Conn
+	p := openTestPeer(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2}}, quiet(&sockets))
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
+	p.frames()
+	p.open(1)
+	c := sockets[0]
+	for range 2 {
+		c.Send(ws.Text, []byte("x"))
+	}
+	p.settle()
+	p.frames()
+	p.conn.recv(frame.AppendWindowUpdate(nil, 1, 3)) // of the first alone
+	if err := c.Send(ws.Text, []byte("too many")); err != ws.ErrSlow {
+		t.Fatal(err)
+	}
+	p.flush() // the turn's, before the loop looks into its mailbox again
+	if err := c.Send(ws.Text, []byte("later")); err != nil {
+		t.Fatal(err)
+	}
+	p.conn.recv(frame.AppendData(nil, 1, frame.FlagEndStream, nil))
+	p.send("WINDOW_UPDATE 1 increment=1000")
+	p.want("the first message, and the end", `DATA 1 0x8101 "x"`, "DATA 1 END_STREAM")
 }

@@ -34,7 +34,7 @@ type stream struct {
 	state   streamState
 	turn    turn
 	end     bool // END_STREAM follows the queue
-	closing bool // the time for the peer to end its side runs: see conn.closing
+	closing bool // the time for the peer to end its side runs: see streamWaits
 	shut    bool // a Close frame was queued: no message may follow
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
 	asked   bool // a Close was posted; guarded by the mailbox's lock
@@ -284,9 +284,10 @@ func (s *stream) queueClose(payload []byte, end bool) {
 	s.conn.startClosing(s)
 }
 
-// EndStream implements ws.Lower. Where no Close has gone before, it follows what Send has accepted.
+// EndStream implements ws.Lower. Where no Close has gone before, it follows what Send has accepted, unless the socket
+// is slow.
 func (s *stream) EndStream() {
-	if !s.shut {
+	if !s.shut && s.queued.Load()&queuedSlow == 0 {
 		s.core().box.end(s, postEnd, nil)
 		return
 	}
