@@ -70,7 +70,7 @@ type conn struct {
 	ageBy      time.Duration
 	lastRecv   time.Duration
 	idleSince  time.Duration
-	closing    closingQueue
+	waits      *streamWaits // nil: none yet
 }
 
 // connState says what becomes of a connection's octets.
@@ -168,7 +168,7 @@ func (c *conn) quit(to connState, cause error) {
 	c.core.unlist(c)
 	c.held, c.block, c.data = nil, nil, dataFrame{}
 	c.hpack = nil
-	c.closing = closingQueue{}
+	c.waits = nil
 	c.cursor = c.streams.size()
 	if !c.leaves {
 		c.leaves = true
@@ -217,13 +217,14 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 	s.end = false
 	s.discard(false)
 	c.plain.drop(s.id, err)
+	was := s.state
 	s.state = stateClosed
 	c.streams.remove(s.id)
 	if c.data.s == s {
 		c.data.s = nil
 	}
-	if s.closing && c.state < connLeaving {
-		c.closing.live--
+	if c.state < connLeaving {
+		c.endWaits(s, was)
 	}
 	c.loseSocket(s, err)
 	if c.ready.Len()+c.feeds.Len() > 0 || c.stall.by != never {

@@ -220,11 +220,12 @@ func (c *conn) sentEnd(s *stream) {
 	if s.state == stateOpen && s.reset {
 		// RFC 9113 §8.1: a server that has answered completely may ask the client to stop
 		// sending the request "by sending a RST_STREAM with an error code of NO_ERROR".
-		c.move(s, sendEndStream)
 		c.resetStream(s.id, frame.NoError, errAnswered)
 		return
 	}
-	c.move(s, sendEndStream)
+	if c.move(s, sendEndStream); s.state == stateHalfClosedLocal {
+		c.startEnded(s)
+	}
 }
 
 // recvConnCredit is WINDOW_UPDATE on stream 0.

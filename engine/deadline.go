@@ -16,70 +16,67 @@ var (
 	errPreface    = errors.New("no HTTP/2 preface and SETTINGS in time")
 )
 
-// closingQueue holds the streams whose peer has CloseTimeout to end its side, first due first: the
-// time is the same for all, so the order of entering is the order of expiry. Streams that ended
-// meanwhile are skipped, and cleared out when they are the most.
-//
-// 0 <= live <= len(due).
-type closingQueue struct {
-	due  []closingStream
-	live int
-}
-
-type closingStream struct {
-	by time.Duration
-	id uint32
-}
-
 // startClosing gives the peer CloseTimeout from now to end its side of s.
 func (c *conn) startClosing(s *stream) {
-	if s.closing || c.core.limits.CloseTimeout == never || s.state == stateClosed || c.state >= connLeaving {
+	by := after(c.core.now, c.core.limits.CloseTimeout)
+	if s.closing || by == never || s.state == stateClosed || c.state >= connLeaving {
 		return
 	}
 	s.closing = true
-	q := &c.closing
-	if len(q.due) > 2*q.live+64 {
-		q.due = c.stillClosing(q.due)
-	}
-	q.due = append(q.due, closingStream{after(c.core.now, c.core.limits.CloseTimeout), s.id})
-	q.live++
+	c.waitsFor().closing.push(by, s.id, c.known)
 }
 
-func (c *conn) stillClosing(due []closingStream) []closingStream {
-	kept := due[:0]
-	for _, e := range due {
-		if c.streams.find(e.id) != nil {
-			kept = append(kept, e)
-		}
-	}
-	return kept
-}
-
-// expireClosing resets the streams whose time is over. The error code says whether we were through.
-func (c *conn) expireClosing(now time.Duration) {
-	q := &c.closing
-	for len(q.due) > 0 && q.due[0].by <= now {
-		s := c.streams.find(q.due[0].id)
-		q.due = q.due[1:]
-		if s == nil {
-			continue
-		}
-		code := frame.Cancel
-		if s.state == stateHalfClosedLocal {
-			code = frame.NoError
-		}
-		c.resetStream(s.id, code, ws.ErrCloseTimeout) // the last one may end the connection, and empty q
-	}
-	if len(q.due) == 0 {
-		q.due = nil
+// startEnded gives the peer EndTimeout from now to end its side of s, as ours is ended and all is said.
+func (c *conn) startEnded(s *stream) {
+	if by := after(c.core.now, c.core.limits.EndTimeout); by != never {
+		c.waitsFor().ended.push(by, s.id, c.known)
 	}
 }
 
-func (q *closingQueue) next() time.Duration {
-	if len(q.due) == 0 {
-		return never
+// endWaits counts a stream that is gone, and was in a state before.
+func (c *conn) endWaits(s *stream, was streamState) {
+	if s.closing {
+		c.waits.closing.live--
 	}
-	return q.due[0].by
+	if was == stateHalfClosedLocal && c.core.limits.EndTimeout != never {
+		c.waits.ended.live--
+	}
+}
+
+// expireWaits resets the streams whose time is over. The last one may end the connection, and c.waits with it.
+func (c *conn) expireWaits(now time.Duration) {
+	for c.waits != nil {
+		if id, ok := c.waits.ended.pop(now); ok {
+			c.expireStream(id, frame.NoError)
+		} else if id, ok := c.waits.closing.pop(now); ok {
+			c.expireClosing(id)
+		} else {
+			return
+		}
+	}
+}
+
+// expireClosing ends the time for a closing handshake. A stream whose END_STREAM was sent in time has EndTimeout
+// from then on.
+func (c *conn) expireClosing(id uint32) {
+	s := c.streams.find(id)
+	switch {
+	case s == nil || s.state != stateHalfClosedLocal:
+		c.expireStream(id, frame.Cancel)
+	case c.core.limits.EndTimeout == never:
+		c.expireStream(id, frame.NoError)
+	default:
+		s.closing = false
+		c.waits.closing.live--
+	}
+}
+
+// expireStream resets a stream, if there is one. With NO_ERROR we were through: it asks the peer, who has all that is
+// to come, to stop sending (RFC 9113 §8.1), and frees its slot.
+func (c *conn) expireStream(id uint32, code frame.ErrCode) {
+	if c.known(id) {
+		c.resetStream(id, code, ws.ErrCloseTimeout)
+	}
 }
 
 // deadline is when expire must be called next, at the latest.
@@ -87,7 +84,7 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.closing.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy, c.plain.deadline())
+	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.waits.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy, c.plain.deadline())
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -113,7 +110,7 @@ func (c *conn) expire() {
 		}
 		return
 	}
-	c.expireClosing(now)
+	c.expireWaits(now)
 	if c.ageBy <= now {
 		c.expireAges()
 	}

@@ -41,7 +41,7 @@ func TestDeadlineOfEachStage(t *testing.T) {
 	p.send("CONTINUATION 3 END_HEADERS 0x878441" + "00") // a request with an empty :authority, and no END_STREAM
 	p.frames()
 	p.data(1, 0, message(ws.OpClose, ""))
-	p.wantDeadline("the end of the peer's side", 5*time.Second)
+	p.wantDeadline("the end of the peer's side", time.Second)
 }
 
 func TestNoDeadlineIsMissedOrEarly(t *testing.T) {
@@ -100,7 +100,17 @@ func TestNoDeadlineIsMissedOrEarly(t *testing.T) {
 			state: connLost,
 		},
 		"peer's end of a closed socket": {
-			limits: Limits{CloseTimeout: time.Second},
+			limits: Limits{EndTimeout: time.Second / 2},
+			prepare: func(p *testPeer) {
+				p.open(1)
+				p.data(1, 0, message(ws.OpClose, ""))
+			},
+			after: time.Second / 2,
+			want:  []string{"RST_STREAM 1 NO_ERROR"},
+			state: connOpen,
+		},
+		"no end of the peer's side is waited for, only of all": {
+			limits: Limits{CloseTimeout: time.Second, EndTimeout: -1},
 			prepare: func(p *testPeer) {
 				p.open(1)
 				p.data(1, 0, message(ws.OpClose, ""))
@@ -138,7 +148,7 @@ func TestNoDeadlineIsMissedOrEarly(t *testing.T) {
 }
 
 func TestDeadlinesCanBeSwitchedOff(t *testing.T) {
-	off := Limits{PrefaceTimeout: -1, SettingsTimeout: -1, HeaderTimeout: -1, CloseTimeout: -1,
+	off := Limits{PrefaceTimeout: -1, SettingsTimeout: -1, HeaderTimeout: -1, CloseTimeout: -1, EndTimeout: -1,
 		PingInterval: -1, PingTimeout: -1, IdleTimeout: -1, WriteTimeout: -1}
 	p := newTestPeer(t, off, nil)
 	if d := p.conn.deadline(); d != never {
@@ -190,7 +200,7 @@ func TestLostConnectionTellsItsSockets(t *testing.T) {
 // Streams end in the order of their time, those that ended by themselves are skipped, and
 // their entries don't pile up.
 func TestClosingQueue(t *testing.T) {
-	p := openTestPeer(t, Limits{}, nil)
+	p := openTestPeer(t, Limits{EndTimeout: -1}, nil)
 	for i := range uint32(5) {
 		p.open(2*i + 1)
 		p.data(2*i+1, 0, message(ws.OpClose, ""))
@@ -204,10 +214,11 @@ func TestClosingQueue(t *testing.T) {
 	p.want("the third has ended")
 	p.later(2 * time.Second)
 	p.want("the fourth and the fifth", "RST_STREAM 7 NO_ERROR", "RST_STREAM 9 NO_ERROR")
-	if p.conn.streams.len() != 0 || p.conn.closing.live != 0 || len(p.conn.closing.due) != 0 {
-		t.Errorf("%d streams, %d closing, %d entries", p.conn.streams.len(), p.conn.closing.live, len(p.conn.closing.due))
+	if q := p.conn.waits.closing; p.conn.streams.len() != 0 || q.live != 0 || len(q.due) != 0 {
+		t.Errorf("%d streams, %d closing, %d entries", p.conn.streams.len(), q.live, len(q.due))
 	}
 
+	p = openTestPeer(t, Limits{}, nil)
 	p.headers(11, 0, p.connectFields())
 	p.data(11, 0, message(ws.OpClose, ""))
 	for i := range uint32(10000) {
@@ -215,11 +226,11 @@ func TestClosingQueue(t *testing.T) {
 		p.headers(id, 0, p.connectFields())
 		p.data(id, frame.FlagEndStream, message(ws.OpClose, ""))
 	}
-	if n := len(p.conn.closing.due); n > 67 {
-		t.Errorf("%d entries for streams that have ended", n)
+	if n, m := len(p.conn.waits.closing.due), len(p.conn.waits.ended.due); n > 67 || m > 67 {
+		t.Errorf("%d and %d entries for streams that have ended", n, m)
 	}
 	p.out = nil
-	p.later(5 * time.Second)
+	p.later(time.Second)
 	p.want("the one that has not is reset", "RST_STREAM 11 NO_ERROR")
 }
 
@@ -232,7 +243,7 @@ func TestClosingQueueOfLostConnection(t *testing.T) {
 		p.frames()
 	}
 	p.send("DATA 0")
-	if q := p.conn.closing; q.live != 0 || len(q.due) != 0 {
-		t.Errorf("%d closing of %d entries, and no streams", q.live, len(q.due))
+	if p.conn.waits != nil {
+		t.Errorf("%+v, and no streams", *p.conn.waits)
 	}
 }

@@ -190,8 +190,8 @@ func (p *testPeer) checkFuzz() {
 	if c.state < connLeaving {
 		p.checkRings()
 	}
-	if c.closing.live < 0 || c.closing.live > len(c.closing.due) {
-		t.Errorf("%d of %d entries are closing", c.closing.live, len(c.closing.due))
+	if w := c.waits; w != nil && (w.closing.live < 0 || w.closing.live > len(w.closing.due) || w.ended.live < 0 || w.ended.live > len(w.ended.due)) {
+		t.Errorf("%+v", *w)
 	}
 }
 

@@ -101,9 +101,13 @@ type Limits struct {
 	// HandshakeTimeout is how long the decision on an opening handshake may be deferred; then it is
 	// refused with 503. Default 10 s.
 	HandshakeTimeout time.Duration
-	// CloseTimeout is how long a stream may take to answer a Close frame, and after END_STREAM
-	// to end its side too; then it is reset. Default 5 s.
+	// CloseTimeout is how long a stream may take to answer a Close frame, or to take what is queued with
+	// END_STREAM; then it is reset with CANCEL. Default 5 s.
 	CloseTimeout time.Duration
+	// EndTimeout is how long a stream may stay open on the peer's side when ours has ended; then it is reset with
+	// NO_ERROR. Browsers may leave it open for ever, which costs them a stream, but take a reset that comes with
+	// the Close frame for a failure. Default 1 s.
+	EndTimeout time.Duration
 	// PingInterval is the silence after which a connection is sent a PING, one of WebSocket over HTTP/1.1, and
 	// PingTimeout the time it has to say anything. Defaults 30 s and 10 s.
 	PingInterval time.Duration
@@ -160,6 +164,7 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.HeaderTimeout, 10*time.Second)
 	defTimeout(&l.HandshakeTimeout, 10*time.Second)
 	defTimeout(&l.CloseTimeout, 5*time.Second)
+	defTimeout(&l.EndTimeout, time.Second)
 	defTimeout(&l.PingInterval, 30*time.Second)
 	defTimeout(&l.PingTimeout, 10*time.Second)
 	defTimeout(&l.IdleTimeout, 3*time.Minute)

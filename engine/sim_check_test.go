@@ -48,7 +48,7 @@ func (s *sim) checkPendings(when string) {
 // checkStreams walks the table.
 func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 	conn := c.conn
-	var n, ready, blocked, closing, held int
+	var n, ready, blocked, closing, ended, held int
 	for i, st := range conn.streams.streams {
 		if st == nil {
 			if conn.streams.ids[i] != 0 {
@@ -69,6 +69,9 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 		if st.closing {
 			closing++
 		}
+		if st.state == stateHalfClosedLocal && c.s.core.limits.EndTimeout != never {
+			ended++
+		}
 		if st.kind == streamSocket {
 			held += st.ws.Held()
 			sockets++
@@ -84,8 +87,8 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 	if ready != conn.ready.Len() || blocked != conn.blocked.Len() {
 		c.failf("%s: %d ready and %d blocked on rings, %d and %d say so", when, conn.ready.Len(), conn.blocked.Len(), ready, blocked)
 	}
-	if conn.state < connLeaving && (closing != conn.closing.live || closing > len(conn.closing.due)) {
-		c.failf("%s: %d closing, live %d of %d", when, closing, conn.closing.live, len(conn.closing.due))
+	if w := conn.waitsFor(); conn.state < connLeaving && (closing != w.closing.live || closing > len(w.closing.due) || ended != w.ended.live || ended > len(w.ended.due)) {
+		c.failf("%s: %d closing, %d ended, %+v", when, closing, ended, *w)
 	}
 	if waits := len(c.rest) + conn.ready.Len() + conn.feeds.Len(); conn.stall.by != never && waits == 0 && !conn.dirty && conn.state < connLeaving {
 		c.failf("%s: a deadline for output, and none waits", when)

@@ -183,7 +183,7 @@ func (c *simClient) checkEmpty() {
 			c.failf("stream %d does not end", cs.id)
 		}
 	}
-	if conn.streams.len()+conn.ready.Len()+conn.blocked.Len()+conn.assembly+conn.closing.live != 0 {
+	if conn.streams.len()+conn.ready.Len()+conn.blocked.Len()+conn.assembly+conn.waitsFor().closing.live != 0 {
 		c.failf("left over: %d streams, %d octets", conn.streams.len(), conn.assembly)
 	}
 }

@@ -20,7 +20,7 @@ func TestSizes(t *testing.T) {
 		{"conn", unsafe.Sizeof(conn{}), 576 - 8},
 		{"segment", unsafe.Sizeof(segment{}), 96},
 		{"post", unsafe.Sizeof(post{}), 48},
-		{"closingStream", unsafe.Sizeof(closingStream{}), 16},
+		{"dueStream", unsafe.Sizeof(dueStream{}), 16},
 		{"ref", unsafe.Sizeof(ref{}), 32},
 	} {
 		t.Logf("%s: %d octets", x.what, x.size)
