@@ -41,6 +41,7 @@ type core struct {
 	dirty    []*conn // have output that has not been offered to the socket
 	leaving  []*conn // are losing their streams, a few a turn
 	draining []*conn // are closing their sockets, a few a turn
+	pace     drainPace
 
 	segments  segmentPool
 	controls  [][]byte // spare buffers, see controls.go
@@ -196,11 +197,11 @@ func (k *core) release(g *segment) {
 }
 
 // sweep goes on with the connections whose streams are being lost or closed
-// and reports whether any is left.
+// and reports whether there is more to do at once.
 func (k *core) sweep() (more bool) {
 	k.leaving = keepIf(k.leaving, (*conn).loseStreams)
 	k.draining = keepIf(k.draining, (*conn).closeSockets)
-	return len(k.leaving)+len(k.draining) > 0
+	return len(k.leaving) > 0 || k.nextDrain() <= k.now
 }
 
 // unlist takes a connection that is lost out of conns.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"math"
+	"time"
 
 	"h2ws/engine/frame"
 	"h2ws/ws"
@@ -19,6 +20,52 @@ const (
 )
 
 const drainReason = "going away"
+
+// drainPace spreads the closing of a loop's sockets, so that those who come back do not all come at once. Its zero
+// value is no hindrance.
+//
+// closed <= drainBurst + rate * (now - start), if rate > 0.
+type drainPace struct {
+	start  time.Duration
+	rate   float64 // sockets a second
+	closed int
+}
+
+const (
+	// drainBurst is how many sockets a loop closes at once, and drainRateMin how many a second at
+	// least: so few hurt nobody, and a small server is not kept waiting for its end.
+	drainBurst   = 100
+	drainRateMin = 1000
+	// drainTick is how long a loop rests when it has closed as many as it may.
+	drainTick = 10 * time.Millisecond
+)
+
+// paceDrain spreads the closing of the sockets there are now over a time.
+func (k *core) paceDrain(d time.Duration) {
+	if d > 0 && k.pace.rate == 0 {
+		k.pace = drainPace{start: k.now, rate: max(drainRateMin, float64(k.stats.Sockets)/d.Seconds())}
+	}
+}
+
+// left is how many more sockets may be closed now, up to max.
+func (p *drainPace) left(now time.Duration, most int) int {
+	if p.rate == 0 {
+		return most
+	}
+	allowed := drainBurst + p.rate*(now-p.start).Seconds()
+	return int(min(allowed-float64(p.closed), float64(most)))
+}
+
+// nextDrain is when the next sockets of draining connections are to be closed.
+func (k *core) nextDrain() time.Duration {
+	switch {
+	case len(k.draining) == 0:
+		return never
+	case k.pace.left(k.now, 1) > 0:
+		return k.now
+	}
+	return k.now + drainTick
+}
 
 var errDrained = errors.New("shutting down")
 
@@ -52,14 +99,19 @@ func (c *conn) notifyDrain() {
 	}
 }
 
-// closeSockets closes the next few sockets of a draining connection and reports whether it is to be
-// called again: one that moved in the table is found by the pass that closes none.
+// closeSockets closes the next few sockets of a draining connection, as far as the pace allows. They need not wait for
+// the round trip: GOAWAY is before them in any case. It reports whether it is to be called again: one that moved in the table is found by the pass that closes none.
 func (c *conn) closeSockets() (more bool) {
 	if c.state >= connLeaving {
 		c.drains = false
 		return false
 	}
-	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) {
+	pace := &c.core.pace
+	budget := pace.left(c.core.now, streamsTurn)
+	if budget <= 0 {
+		return true
+	}
+	c.cursor = c.streams.visit(c.cursor, budget, func(s *stream) {
 		if s.kind == streamPending {
 			c.core.stats.HandshakesShed++
 			c.abandon(s, errDrained)
@@ -67,6 +119,7 @@ func (c *conn) closeSockets() (more bool) {
 		// Through the mailbox: behind what Send has accepted and the loop not yet seen.
 		if s.kind == streamSocket && s.ws.Close(ws.CloseGoingAway, drainReason) == nil {
 			c.closedSome = true
+			pace.closed++
 		}
 	})
 	if c.cursor == 0 && c.closedSome {

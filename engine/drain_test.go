@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,102 @@ func TestDrainReachesEverySocket(t *testing.T) {
 	}
 	if closes["GOAWAY last=2147483647 NO_ERROR"] != 1 || len(closes) != sockets+2 {
 		t.Errorf("%d different frames, and GOAWAY %d times", len(closes), closes["GOAWAY last=2147483647 NO_ERROR"])
+	}
+}
+
+// openMany opens sockets with one DATA frame's window of credit each.
+func (p *testPeer) openMany(sockets int) {
+	flight := frame.AppendWindowUpdate(nil, 0, uint32(sockets)*20)
+	for i := range uint32(sockets) {
+		flight = frame.AppendHeaders(flight, 2*i+1, frame.FlagEndHeaders, p.connectFields())
+	}
+	p.write(string(flight))
+	p.out = nil
+}
+
+// closed counts the Close frames since the last look.
+func (p *testPeer) closed() (n int) {
+	for _, line := range p.frames() {
+		if strings.Contains(line, `"going away"`) {
+			n++
+		}
+	}
+	return n
+}
+
+// Closes are spread, so that clients don't come back all at once. A client that answers none ends all the same.
+func TestDrainIsSpread(t *testing.T) {
+	const sockets = 10_000
+	p := openTestPeer(t, Limits{MaxConcurrentStreams: sockets + 1}, ws.Nop{})
+	p.openMany(sockets)
+	p.core.paceDrain(4 * time.Second)
+	p.drain()
+	if n := p.closed(); n != drainBurst {
+		t.Errorf("%d sockets are closed at once, want %d", n, drainBurst)
+	}
+	if d := p.core.nextDrain() - p.core.now; d != drainTick {
+		t.Errorf("the loop goes on in %v", d)
+	}
+	total := drainBurst
+	for i := 1; i <= 400; i++ {
+		p.later(drainTick)
+		n := p.closed()
+		total += n
+		if n > sockets/400+1 || total < min(sockets, i*sockets/400) {
+			t.Fatalf("%d sockets are closed in tick %d, %d in all", n, i, total)
+		}
+		if i == 200 {
+			p.openDraining(2*sockets + 1)
+		}
+	}
+	if total != sockets || p.core.nextDrain() != never {
+		t.Errorf("%d sockets are closed", total)
+	}
+	p.send("PING ACK 0x647261696e696e67")
+	for range 40 {
+		p.later(time.Second / 8)
+	}
+	got := p.frames()
+	if p.conn.state != connLeaving || got[len(got)-1] != fmt.Sprintf("GOAWAY last=%d NO_ERROR", 2*sockets+1) || p.conn.streams.len() != 0 {
+		t.Errorf("state %d, %d streams, %q", p.conn.state, p.conn.streams.len(), got[len(got)-1])
+	}
+}
+
+// Few sockets are not kept waiting, and the connections of one loop share its pace.
+func TestDrainOfFewIsShort(t *testing.T) {
+	var now time.Duration
+	pace := drainPace{rate: drainRateMin}
+	if n := pace.left(now, 4096); n != drainBurst {
+		t.Errorf("%d at once", n)
+	}
+	if n := pace.left(now+time.Second, 4096); n != drainBurst+drainRateMin {
+		t.Errorf("%d in a second", n)
+	}
+	pace.closed = 2000
+	if n := pace.left(now+time.Second, 4096); n > 0 {
+		t.Errorf("%d more than it may", n)
+	}
+	p := openTestPeer(t, Limits{}, ws.Nop{})
+	p.openMany(150)
+	first := p.conn
+	p.connect()
+	p.write(frame.Preface)
+	p.send("SETTINGS", "SETTINGS ACK")
+	p.openMany(150)
+	p.core.paceDrain(time.Hour)
+	p.core.box.call(first.startDrain)
+	p.drain()
+	p.core.paceDrain(time.Nanosecond) // a second Shutdown changes nothing
+	n := p.closed()
+	for range 40 {
+		if n > 150 {
+			t.Fatalf("%d closes", n)
+		}
+		p.later(drainTick)
+		n += p.closed()
+	}
+	if n != 150 || first.drains || p.conn.drains {
+		t.Errorf("%d sockets are closed", n)
 	}
 }
 

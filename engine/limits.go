@@ -108,6 +108,9 @@ type Limits struct {
 	// NO_ERROR. Browsers may leave it open for ever, which costs them a stream, but take a reset that comes with
 	// the Close frame for a failure. Default 1 s.
 	EndTimeout time.Duration
+	// DrainTime is over what time Server.Shutdown spreads the closing of many sockets, so that their clients do
+	// not all come back at once; up to a thousand a second are closed sooner. Off: all at once. Default 5 s.
+	DrainTime time.Duration
 	// PingInterval is the silence after which a connection is sent a PING, one of WebSocket over HTTP/1.1, and
 	// PingTimeout the time it has to say anything. Defaults 30 s and 10 s.
 	PingInterval time.Duration
@@ -165,6 +168,7 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.HandshakeTimeout, 10*time.Second)
 	defTimeout(&l.CloseTimeout, 5*time.Second)
 	defTimeout(&l.EndTimeout, time.Second)
+	defTimeout(&l.DrainTime, 5*time.Second)
 	defTimeout(&l.PingInterval, 30*time.Second)
 	defTimeout(&l.PingTimeout, 10*time.Second)
 	defTimeout(&l.IdleTimeout, 3*time.Minute)

@@ -121,10 +121,10 @@ func (l *loop) turn() {
 // patience is how long the next wait may take.
 func (l *loop) patience() time.Duration {
 	k := l.core
-	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.draining) > 0 || !k.box.sleep() {
+	if len(l.reading)+len(k.dirty)+len(k.leaving) > 0 || !k.box.sleep() {
 		return 0
 	}
-	next := min(l.timers.next(), k.nextWaiting(), k.nextPending())
+	next := min(l.timers.next(), k.nextWaiting(), k.nextPending(), k.nextDrain())
 	if next == never {
 		return never
 	}
@@ -316,10 +316,11 @@ func (l *loop) assign(a *arrival) {
 	}
 }
 
-// end asks the loop to end: after a drain, or at once. Any goroutine.
-func (l *loop) end(how stopState) {
+// end asks the loop to end: at once, or after a drain whose closes are spread over a time. Any goroutine.
+func (l *loop) end(how stopState, spread time.Duration) {
 	l.core.box.call(func() {
 		l.stop = max(l.stop, how)
+		l.core.paceDrain(spread)
 		for _, c := range l.conns {
 			if c == nil {
 				continue

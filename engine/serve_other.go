@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"h2ws/ws"
 )
@@ -28,9 +29,9 @@ func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger, func(int, []byte, n
 	return nil, ErrUnsupported
 }
 
-func (l *loop) assign(*arrival) {}
-func (l *loop) end(stopState)   {}
-func (l *loop) stats() Stats    { return Stats{} }
+func (l *loop) assign(*arrival)              {}
+func (l *loop) end(stopState, time.Duration) {}
+func (l *loop) stats() Stats                 { return Stats{} }
 
 func detach(net.Conn) (int, error) { return -1, ErrUnsupported }
 func attach(int) (net.Conn, error) { return nil, ErrUnsupported }

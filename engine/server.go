@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"h2ws/ws"
 )
@@ -159,7 +160,7 @@ func (s *Server) startLoops() error {
 	for range n {
 		l, err := startLoop(limits, endpoint, s.service, log, s.admit, &s.pending)
 		if err != nil {
-			s.endLoops(stopNow)
+			s.endLoops(stopNow, 0)
 			s.loops = nil
 			return err
 		}
@@ -190,10 +191,11 @@ func (s *Server) isClosed() bool {
 }
 
 // Shutdown ends the server gracefully: it stops accepting, says GOAWAY on every connection, closes every
-// socket with 1001 behind what was sent to it, and waits for the peers to answer. When ctx
+// socket with 1001 behind what was sent to it, and waits for the peers to answer. Many closes are spread
+// over Limits.DrainTime, and at most half of the time that ctx leaves. When ctx
 // ends first, what is left is closed as by Close and ctx's error returned. Do not call it from a callback.
 func (s *Server) Shutdown(ctx context.Context) error {
-	loops, guests := s.endAll(stopDrain), make(chan error, 1)
+	loops, guests := s.endAll(stopDrain, s.drainTime(ctx)), make(chan error, 1)
 	go func() { guests <- s.http1.shutdown(ctx) }()
 	for _, l := range loops {
 		select {
@@ -205,10 +207,23 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return <-guests
 }
 
+// drainTime is over what time Shutdown spreads the closing of sockets.
+func (s *Server) drainTime(ctx context.Context) time.Duration {
+	limits := s.Limits.withDefaults()
+	d := limits.DrainTime
+	if d == never {
+		return 0
+	}
+	if end, ok := ctx.Deadline(); ok {
+		d = min(d, time.Until(end)/2)
+	}
+	return d
+}
+
 // Close ends the server at once: listeners and connections are closed, and every open
 // socket has its OnClose before Close returns. Do not call it from a callback.
 func (s *Server) Close() error {
-	loops := s.endAll(stopNow)
+	loops := s.endAll(stopNow, 0)
 	s.http1.close()
 	for _, l := range loops {
 		<-l.done
@@ -217,7 +232,7 @@ func (s *Server) Close() error {
 }
 
 // endAll closes the listeners and asks the loops to end.
-func (s *Server) endAll(how stopState) []*loop {
+func (s *Server) endAll(how stopState, spread time.Duration) []*loop {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == serverServing {
@@ -228,13 +243,13 @@ func (s *Server) endAll(how stopState) []*loop {
 		l.Close()
 	}
 	s.handshakes.close()
-	s.endLoops(how)
+	s.endLoops(how, spread)
 	return s.loops
 }
 
-func (s *Server) endLoops(how stopState) {
+func (s *Server) endLoops(how stopState, spread time.Duration) {
 	for _, l := range s.loops {
-		l.end(how)
+		l.end(how, spread)
 	}
 }
 
