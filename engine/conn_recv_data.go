@@ -99,6 +99,9 @@ func (c *conn) consume(s *stream, p []byte) error {
 
 func (c *conn) feed(s *stream, p []byte) {
 	k := c.core
+	if s.ping == pingSent {
+		s.ping = pingAnswered
+	}
 	before := s.ws.Held()
 	s.ws.Feed(&k.receiver, p)
 	held := s.ws.Held()

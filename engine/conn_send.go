@@ -200,6 +200,9 @@ func (c *conn) sentSegment(s *stream, g *segment) {
 		c.core.stats.MessageOctetsSent += uint64(g.size)
 		s.countSent(1, int(g.size))
 	}
+	if g.kind == segmentPing {
+		c.sentPing(s)
+	}
 	if g.topic != nil {
 		g.topic.delivered.Add(1)
 		g.topic.octets.Add(uint64(g.size))

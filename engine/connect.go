@@ -94,6 +94,7 @@ func (c *conn) accept(s *stream, d ws.Decision) {
 	}
 	k.stats.Sockets++
 	k.stats.SocketsOpened++
+	c.startPings()
 }
 
 // joinAccepted joins a topic that a handshake was accepted with. Any goroutine.

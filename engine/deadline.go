@@ -41,6 +41,9 @@ func (c *conn) endWaits(s *stream, was streamState) {
 	if was == stateHalfClosedLocal && c.core.limits.EndTimeout != never {
 		c.waits.ended.live--
 	}
+	if s.ping >= pingSent {
+		c.waits.pongs.live--
+	}
 }
 
 // expireWaits resets the streams whose time is over. The last one may end the connection, and c.waits with it.
@@ -51,8 +54,12 @@ func (c *conn) expireWaits(now time.Duration) {
 		} else if id, ok := c.waits.closing.pop(now); ok {
 			c.expireClosing(id)
 		} else {
-			return
+			break
 		}
+	}
+	if c.waits != nil {
+		c.pingSockets()
+		c.expirePongs()
 	}
 }
 

@@ -6,9 +6,10 @@ import "time"
 // for all, so the order of entering is the order of expiry. Those that it is over for meanwhile stay, and are
 // cleared out when they are the most.
 //
-// 0 <= live <= len(due).
+// 0 <= live <= len(due) - head.
 type dueQueue struct {
 	due  []dueStream
+	head int // the first that is still here
 	live int // those that it is not over for
 }
 
@@ -17,16 +18,22 @@ type dueStream struct {
 	id uint32
 }
 
+// dueKeep is how many places an empty queue keeps: an idle connection is to be small.
+const dueKeep = 4
+
 // push enters a stream. waits says of one whether it is still awaited.
 func (q *dueQueue) push(by time.Duration, id uint32, waits func(id uint32) bool) {
-	if len(q.due) > 2*q.live+64 {
+	switch left := q.due[q.head:]; {
+	case len(left) > 2*q.live+64:
 		kept := q.due[:0]
-		for _, e := range q.due {
+		for _, e := range left {
 			if waits(e.id) {
 				kept = append(kept, e)
 			}
 		}
-		q.due = kept
+		q.due, q.head = kept, 0
+	case len(q.due) == cap(q.due) && q.head > len(left):
+		q.due, q.head = q.due[:copy(q.due, left)], 0
 	}
 	q.due = append(q.due, dueStream{by, id})
 	q.live++
@@ -37,30 +44,36 @@ func (q *dueQueue) pop(now time.Duration) (id uint32, ok bool) {
 	if q.next() > now {
 		return 0, false
 	}
-	id = q.due[0].id
-	if q.due = q.due[1:]; len(q.due) == 0 {
-		q.due = nil
+	id = q.due[q.head].id
+	if q.head++; q.head == len(q.due) {
+		q.due, q.head = q.due[:0], 0
+		if cap(q.due) > dueKeep {
+			q.due = nil
+		}
 	}
 	return id, true
 }
 
 func (q *dueQueue) next() time.Duration {
-	if len(q.due) == 0 {
+	if q.head == len(q.due) {
 		return never
 	}
-	return q.due[0].by
+	return q.due[q.head].by
 }
 
 // streamWaits is what the peer is given time for on single streams.
 type streamWaits struct {
 	closing dueQueue // CloseTimeout: to end its side, since a Close frame or END_STREAM was queued; see stream.closing
 	ended   dueQueue // EndTimeout: to end its side, since END_STREAM was sent; stateHalfClosedLocal
+	pongs   dueQueue // SocketPongTimeout: to say anything, since a ping was sent; see stream.ping
+
+	pings pingCursor
 }
 
 // waitsFor returns the connection's, made if there is none.
 func (c *conn) waitsFor() *streamWaits {
 	if c.waits == nil {
-		c.waits = new(streamWaits)
+		c.waits = &streamWaits{pings: pingCursor{at: never}}
 	}
 	return c.waits
 }
@@ -69,7 +82,7 @@ func (w *streamWaits) next() time.Duration {
 	if w == nil {
 		return never
 	}
-	return min(w.closing.next(), w.ended.next())
+	return min(w.closing.next(), w.ended.next(), max(w.pongs.next(), w.pings.after), w.pings.at)
 }
 
 // known reports whether a stream is open.

@@ -190,7 +190,7 @@ func (p *testPeer) checkFuzz() {
 	if c.state < connLeaving {
 		p.checkRings()
 	}
-	if w := c.waits; w != nil && (w.closing.live < 0 || w.closing.live > len(w.closing.due) || w.ended.live < 0 || w.ended.live > len(w.ended.due)) {
+	if w := c.waits; w != nil && !(w.closing.holds() && w.ended.holds() && w.pongs.holds()) {
 		t.Errorf("%+v", *w)
 	}
 }

@@ -115,6 +115,12 @@ type Limits struct {
 	// PingTimeout the time it has to say anything. Defaults 30 s and 10 s.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
+	// SocketPingInterval has every WebSocket sent a ping about once in that time, for proxies that end streams
+	// which are silent; 0, the default, or less: none are. The pings are spread over the interval.
+	SocketPingInterval time.Duration
+	// SocketPongTimeout is how long a WebSocket may say nothing after a ping was sent to it, neither a pong nor
+	// anything else; then its stream is reset. Default 10 s.
+	SocketPongTimeout time.Duration
 	// IdleTimeout ends a connection that has had no stream for so long. Default 3 min.
 	IdleTimeout time.Duration
 	// WriteTimeout ends a connection that takes less than 1 KiB of waiting output in so long, be it that its
@@ -171,6 +177,10 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.DrainTime, 5*time.Second)
 	defTimeout(&l.PingInterval, 30*time.Second)
 	defTimeout(&l.PingTimeout, 10*time.Second)
+	if l.SocketPingInterval <= 0 {
+		l.SocketPingInterval = never
+	}
+	defTimeout(&l.SocketPongTimeout, 10*time.Second)
 	defTimeout(&l.IdleTimeout, 3*time.Minute)
 	defTimeout(&l.WriteTimeout, 30*time.Second)
 	return l

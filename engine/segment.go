@@ -124,7 +124,7 @@ func (q *queue) removeAfter(before *segment) {
 	g.next = nil
 }
 
-// oldest is the first message that has not begun, or nil. Only one that has, and a pong, can be before it.
+// oldest is the first message that has not begun, or nil. Only one that has, a pong and a ping can be before it.
 func (q *queue) oldest() *segment {
 	if q.last == nil {
 		return nil

@@ -48,7 +48,7 @@ func (s *sim) checkPendings(when string) {
 // checkStreams walks the table.
 func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 	conn := c.conn
-	var n, ready, blocked, closing, ended, held int
+	var n, ready, blocked, closing, ended, pinged, held int
 	for i, st := range conn.streams.streams {
 		if st == nil {
 			if conn.streams.ids[i] != 0 {
@@ -72,6 +72,9 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 		if st.state == stateHalfClosedLocal && c.s.core.limits.EndTimeout != never {
 			ended++
 		}
+		if st.ping >= pingSent {
+			pinged++
+		}
 		if st.kind == streamSocket {
 			held += st.ws.Held()
 			sockets++
@@ -87,8 +90,8 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 	if ready != conn.ready.Len() || blocked != conn.blocked.Len() {
 		c.failf("%s: %d ready and %d blocked on rings, %d and %d say so", when, conn.ready.Len(), conn.blocked.Len(), ready, blocked)
 	}
-	if w := conn.waitsFor(); conn.state < connLeaving && (closing != w.closing.live || closing > len(w.closing.due) || ended != w.ended.live || ended > len(w.ended.due)) {
-		c.failf("%s: %d closing, %d ended, %+v", when, closing, ended, *w)
+	if w := conn.waitsFor(); conn.state < connLeaving && (closing != w.closing.live || ended != w.ended.live || pinged != w.pongs.live || !w.closing.holds() || !w.ended.holds() || !w.pongs.holds()) {
+		c.failf("%s: %d closing, %d ended, %d pinged, %+v", when, closing, ended, pinged, *w)
 	}
 	if waits := len(c.rest) + conn.ready.Len() + conn.feeds.Len(); conn.stall.by != never && waits == 0 && !conn.dirty && conn.state < connLeaving {
 		c.failf("%s: a deadline for output, and none waits", when)

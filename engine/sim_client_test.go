@@ -80,6 +80,7 @@ type simStream struct {
 	sentClose bool
 	gotClose  bool
 	wsPings   []string
+	pinged    bool // by the server, which may have given up waiting for the answer
 }
 
 func (c *simClient) failf(format string, args ...any) {

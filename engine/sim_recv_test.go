@@ -179,6 +179,7 @@ func (c *simClient) recvReset(cs *simStream, code frame.ErrCode) {
 	case cs.bad || cs.gotReset || cs.sentReset:
 	case code == frame.RefusedStream && cs.status == 0 && cs.others >= int(c.s.core.limits.MaxConcurrentStreams):
 	case code == frame.NoError && cs.gotEnd && !cs.whole:
+	case code == frame.Cancel && cs.pinged && c.s.core.limits.SocketPongTimeout != never:
 	case code == frame.Cancel && c.s.core.limits.CloseTimeout != never && (c.goaway || cs.ending() || cs.socket.closed > 0):
 	default:
 		c.failf("stream %d: RST_STREAM %v", cs.id, code)
@@ -202,6 +203,8 @@ func (c *simClient) recvWSFrame(cs *simStream) bool {
 		c.recvMessage(cs, p)
 	case ws.OpPong:
 		c.recvPong(cs, string(p))
+	case ws.OpPing:
+		c.recvSocketPing(cs, p)
 	case ws.OpClose:
 		c.recvClose(cs, ws.CloseCode(binary.BigEndian.Uint16(p)))
 	default:
@@ -217,6 +220,17 @@ func (c *simClient) recvMessage(cs *simStream, p []byte) {
 	}
 	accepted[cs.delivered] = nil // or long runs keep everything
 	cs.delivered++
+}
+
+// recvSocketPing is a ping of the server's. Not every client answers.
+func (c *simClient) recvSocketPing(cs *simStream, p []byte) {
+	cs.pinged = true
+	if len(p) > 0 || c.s.core.limits.SocketPingInterval == never {
+		c.failf("stream %d: ping %q", cs.id, p)
+	}
+	if cs.maySend() && !cs.sentClose && !cs.outEnd && c.s.r.IntN(5) > 0 {
+		cs.out = ws.AppendMasked(cs.out, ws.OpPong, c.s.r.Uint32(), p)
+	}
 }
 
 // recvPong: pings may stay unanswered when later ones are, and answers come in order.

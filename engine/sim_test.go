@@ -132,6 +132,9 @@ func (s *sim) limits() Limits {
 		MailboxSize:  pick(s.r, 0, 0, 20_000),
 		StreamWindow: pick[int32](s.r, 0, 0, 100_000),
 
+		SocketPingInterval: pick(s.r, 0, 0, 300*time.Millisecond, 2*time.Second),
+		SocketPongTimeout:  pick(s.r, 100*time.Millisecond, time.Second, -1),
+
 		PendingHandshakes:    pick(s.r, 0, 2, 5),
 		PendingHandshakesAll: pick(s.r, 0, 0, 4),
 		CloseTimeout:         pick(s.r, 200*time.Millisecond, 2*time.Second, time.Hour, -1),

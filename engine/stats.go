@@ -17,6 +17,7 @@ type Stats struct {
 	Sockets        int64  // open WebSockets now
 	SocketsOpened  uint64 // opening handshakes accepted
 	SocketsRefused uint64 // opening handshakes answered with an error, and requests too large to be told from one
+	SocketsSilent  uint64 // reset because nothing came for Limits.SocketPongTimeout after a ping
 	SocketsSlow    uint64 // closed because the peer did not keep up: ws.QueueLimits
 	SocketsHTTP1   uint64 // of SocketsOpened, those over HTTP/1.1
 
@@ -69,6 +70,7 @@ func (s *Stats) add(t *Stats) {
 	s.Sockets += t.Sockets
 	s.SocketsOpened += t.SocketsOpened
 	s.SocketsRefused += t.SocketsRefused
+	s.SocketsSilent += t.SocketsSilent
 	s.SocketsSlow += t.SocketsSlow
 	s.HandshakesPending += t.HandshakesPending
 	s.HandshakesExpired += t.HandshakesExpired

@@ -38,6 +38,7 @@ type stream struct {
 	shut    bool // a Close frame was queued: no message may follow
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
 	asked   bool // a Close was posted; guarded by the mailbox's lock
+	ping    pingState
 }
 
 // rare is what a stream has an object more for.

@@ -53,6 +53,9 @@ var (
 	// ErrConnLost: the connection below is gone.
 	ErrConnLost = errors.New("ws: connection lost")
 
+	// ErrPongTimeout: the peer said nothing for too long after a ping.
+	ErrPongTimeout = errors.New("ws: no answer to a ping")
+
 	// ErrCloseTimeout: the peer did not answer our Close frame in time.
 	ErrCloseTimeout = errors.New("ws: closing handshake timed out")
 )
