@@ -142,9 +142,9 @@ func (c *conn) sendCredit(s *stream, increment uint32) {
 	}
 }
 
-// credit lets the peer send on a WebSocket's stream what has been consumed of it.
+// credit lets the peer send on a WebSocket's stream what has been consumed of it, unless the application wants no more.
 func (c *conn) credit(s *stream) {
-	if s.state != stateHalfClosedRemote {
+	if s.state != stateHalfClosedRemote && !s.ws.Paused() {
 		c.sendCredit(s, s.recvWindow.Credit(c.core.limits.StreamWindow))
 	}
 }

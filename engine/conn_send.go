@@ -200,7 +200,7 @@ func (c *conn) sentSegment(s *stream, g *segment) {
 		c.core.stats.MessageOctetsSent += uint64(g.size)
 		s.countSent(1, int(g.size))
 	}
-	if g.kind == segmentPing {
+	if g.kind == segmentPing && s.ping == pingQueued {
 		c.sentPing(s)
 	}
 	if g.topic != nil {

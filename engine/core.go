@@ -32,6 +32,7 @@ type core struct {
 	conns   []*conn             // not lost; each knows its place
 	logs    map[*share]struct{} // not empty
 	drops   map[*stream]ws.Drop // not yet told to OnDrop
+	drained []*stream           // not yet told to OnDrain
 	waiting []*share            // have messages that MaxRate holds back
 
 	pendings    map[*stream]*pendingSocket // handshakes that are decided later
@@ -145,6 +146,10 @@ func (k *core) deliverPost(p *post) {
 		s.queueEnd()
 	case postDecided:
 		s.conn.decide(s)
+	case postResume:
+		s.resume()
+	case postDrain:
+		s.awaitDrain()
 	case postJoin:
 		if s.kind == streamPending {
 			s.holdJoin(p.topic)

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"h2ws/engine/frame"
+	"h2ws/ws"
 )
 
 // Errors of the package. Errors about one WebSocket are in package ws.
@@ -20,7 +21,7 @@ var (
 
 	// ErrMailboxFull is returned by Send and SendPrepared when Limits.MailboxSize octets
 	// wait to be taken by the socket's loop. The message was not accepted; trying later may succeed.
-	ErrMailboxFull = errors.New("engine: mailbox full")
+	ErrMailboxFull = ws.ErrMailboxFull
 )
 
 // connError is a connection error (RFC 9113 §5.4.1): GOAWAY with code, then the connection ends.

@@ -280,6 +280,6 @@ func (x *exchange) unlockAndTell() {
 	x.told = x.told || tell
 	x.mu.Unlock()
 	if tell {
-		x.stream.core().box.attend(x.stream)
+		x.stream.core().box.wish(x.stream, postAttend)
 	}
 }

@@ -110,6 +110,7 @@ func (l *loop) turn() {
 	k.settle()
 	k.relieve()
 	k.tellDrops()
+	k.tellDrained()
 	l.followLeaving()
 	k.sweep()
 	l.expire()
@@ -121,7 +122,7 @@ func (l *loop) turn() {
 // patience is how long the next wait may take.
 func (l *loop) patience() time.Duration {
 	k := l.core
-	if len(l.reading)+len(k.dirty)+len(k.leaving) > 0 || !k.box.sleep() {
+	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.drained) > 0 || !k.box.sleep() {
 		return 0
 	}
 	next := min(l.timers.next(), k.nextWaiting(), k.nextPending(), k.nextDrain())

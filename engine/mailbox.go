@@ -59,6 +59,8 @@ const (
 	postAnswer                   // the payload of a Close frame that ends the stream
 	postEnd                      // END_STREAM
 	postDecided                  // a handshake that was deferred
+	postResume                   // the end of a pause
+	postDrain                    // OnDrain is wanted
 	postJoin                     // of a topic
 	postLeave                    // of a topic
 	postPublish                  // to a topic
@@ -129,20 +131,10 @@ func (b *mailbox) end(s *stream, kind postKind, payload []byte) {
 	b.append(post{s: s, kind: kind, off: uint32(off), n: uint32(len(payload))})
 }
 
-func (b *mailbox) slow(s *stream) {
+// wish posts what needs no more than its kind to say.
+func (b *mailbox) wish(s *stream, kind postKind) {
 	b.mu.Lock()
-	b.append(post{s: s, kind: postSlow})
-}
-
-// attend posts that the exchange on s is to be looked at. It is posted once until that is done.
-func (b *mailbox) attend(s *stream) {
-	b.mu.Lock()
-	b.append(post{s: s, kind: postAttend})
-}
-
-func (b *mailbox) decided(s *stream) {
-	b.mu.Lock()
-	b.append(post{s: s, kind: postDecided})
+	b.append(post{s: s, kind: kind})
 }
 
 // join and leave report false when the loop has ended.

@@ -41,7 +41,7 @@ func TestMailboxAgainstModel(t *testing.T) {
 			}
 			model = nil
 		case 1:
-			b.slow(s)
+			b.wish(s, postSlow)
 			model = append(model, fmt.Sprintf("%d:%d:", s.id, postSlow))
 		case 2:
 			b.end(s, postAnswer, p)
@@ -149,7 +149,7 @@ func TestMailboxWakes(t *testing.T) {
 	b := newMailbox(100)
 	b.wake = func() { woken++ }
 	s := &stream{id: 1}
-	b.slow(s)
+	b.wish(s, postSlow)
 	if woken != 0 {
 		t.Error("woken, and never slept")
 	}
@@ -160,8 +160,8 @@ func TestMailboxWakes(t *testing.T) {
 	if !b.sleep() {
 		t.Error("it may sleep: nothing is posted")
 	}
-	b.slow(s)
-	b.slow(s)
+	b.wish(s, postSlow)
+	b.wish(s, postSlow)
 	b.call(func() {})
 	if woken != 1 {
 		t.Errorf("woken %d times by three posts", woken)
@@ -169,7 +169,7 @@ func TestMailboxWakes(t *testing.T) {
 	b.take(batch{})
 	b.sleep()
 	b.awake()
-	b.slow(s)
+	b.wish(s, postSlow)
 	if woken != 1 {
 		t.Error("woken while it was awake")
 	}
@@ -180,7 +180,7 @@ func TestMailboxEnds(t *testing.T) {
 	s := &stream{id: 1}
 	late := 0
 	b.call(func() { late++ })
-	b.slow(s)
+	b.wish(s, postSlow)
 	b.shut()
 	last := b.take(batch{})
 	for _, f := range last.calls {
@@ -196,7 +196,7 @@ func TestMailboxEnds(t *testing.T) {
 		t.Errorf("a message after the end: %v", err)
 	}
 	b.close(s, 1000, "x")
-	b.slow(s)
+	b.wish(s, postSlow)
 	if b.join(s, nil, nil) || b.leave(s, nil) {
 		t.Error("a topic is told that posts are on their way")
 	}

@@ -156,6 +156,9 @@ func (m *membership) wait() {
 }
 
 func (s *stream) rests() {
+	if s.drains {
+		s.drain()
+	}
 	if !s.joined() {
 		return
 	}

@@ -149,9 +149,10 @@ func (p *testPeer) settle() {
 		k.settle()
 		k.relieve()
 		k.tellDrops()
+		k.tellDrained()
 		more := k.sweep()
 		p.flush()
-		if !more && len(k.box.posts) == 0 && len(k.box.calls) == 0 {
+		if !more && len(k.box.posts) == 0 && len(k.box.calls) == 0 && len(k.drained) == 0 {
 			return
 		}
 	}

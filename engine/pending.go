@@ -79,7 +79,7 @@ func (s *stream) decided(p *ws.Pending) {
 	for _, t := range p.Decision().Topics {
 		s.joinAccepted(t)
 	}
-	s.core().box.decided(s)
+	s.core().box.wish(s, postDecided)
 }
 
 // holdJoin keeps a join until the handshake is answered.

@@ -30,6 +30,7 @@ type simSocket struct {
 	received int      // of these, seen by OnMessage
 	accepted [][]byte // messages Send took
 	asked    bool     // Close was called and taken
+	awaits   bool     // AwaitDrain was called, and OnDrain is due
 	slow     bool     // a Send failed with ErrSlow
 	panicked bool
 }
@@ -118,6 +119,22 @@ func (a simApp) OnMessage(c *ws.Conn, m ws.Message) {
 		k.took(m.Data, c.Send(m.Type, m.Data))
 	case n < 160:
 		k.sendSome()
+	}
+}
+
+func (a simApp) OnDrain(c *ws.Conn) {
+	k := c.Data().(*simSocket)
+	if !k.awaits || k.closed > 0 {
+		a.s.failf("%s: OnDrain that nobody awaits", k)
+	}
+	k.awaits = false
+	if a.s.r.IntN(2) == 0 {
+		b := a.s.payload(a.s.size(3000))
+		err := c.TrySend(ws.Binary, b)
+		if err == ws.ErrSlow && k.stream.queued.Load()&queuedSlow == 0 && !k.slow {
+			return // it has no consequence
+		}
+		k.took(b, err)
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *sim) settle(why string, each func(*simClient)) {
 
 func (s *sim) still() bool {
 	k := s.core
-	moving := len(k.box.posts) + len(k.box.calls) + len(k.dirty) + len(k.leaving) + len(k.draining)
+	moving := len(k.drained) + len(k.box.posts) + len(k.box.calls) + len(k.dirty) + len(k.leaving) + len(k.draining)
 	for _, c := range s.clients {
 		if !c.removed {
 			moving += len(c.up) + len(c.rest) + len(c.down)
@@ -74,8 +74,11 @@ func (c *simClient) open() {
 		c.grant(0, 1<<22)
 	}
 	for _, cs := range c.streams {
-		if cs.socket != nil {
-			cs.socket.decide()
+		if k := cs.socket; k != nil {
+			k.decide()
+			if k.conn != nil {
+				k.conn.Resume()
+			}
 		}
 		if !cs.live() {
 			continue
@@ -119,6 +122,9 @@ func (c *simClient) checkDelivered() {
 		}
 		if c.drained {
 			c.failf("stream %d is not closed by the drain", cs.id)
+		}
+		if k.awaits {
+			c.failf("stream %d: OnDrain was not called", cs.id)
 		}
 		if cs.delivered != len(k.accepted) || k.received != len(k.toServer) || k.opened != 1 || k.closed != 0 {
 			c.failf("stream %d: %d messages of %d arrived, %d of %d at the server", cs.id, cs.delivered, len(k.accepted), k.received, len(k.toServer))

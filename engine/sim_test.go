@@ -215,7 +215,14 @@ func (s *sim) applicationActs() {
 	switch n := s.r.IntN(100); {
 	case n < 2:
 		k.close()
-	case n < 6:
+	case n < 4:
+		k.conn.Pause()
+	case n < 7:
+		k.conn.Resume()
+	case n < 9:
+		k.conn.AwaitDrain()
+		k.awaits = true
+	case n < 13:
 		for range s.r.IntN(400) {
 			k.send(s.size(200))
 		}

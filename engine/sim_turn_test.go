@@ -19,6 +19,7 @@ func (s *sim) turn() {
 		s.failf("%d segments borrow after settle", k.borrowed)
 	}
 	s.interleave()
+	k.tellDrained()
 	k.sweep()
 	s.expire()
 	s.flushAll()

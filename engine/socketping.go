@@ -110,7 +110,7 @@ func (c *conn) expirePongs() {
 		if s == nil {
 			continue
 		}
-		silent := s.ping == pingSent
+		silent := s.ping == pingSent && !s.ws.Paused()
 		s.ping = pingNone
 		c.waits.pongs.live--
 		if silent && s.kind == streamSocket && !s.ws.Closed() {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"unsafe"
 
@@ -39,6 +40,7 @@ type stream struct {
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
 	asked   bool // a Close was posted; guarded by the mailbox's lock
 	ping    pingState
+	drains  bool // OnDrain is to be called when the queue is empty
 }
 
 // rare is what a stream has an object more for.
@@ -86,12 +88,35 @@ func (s *stream) Send(t ws.MessageType, p []byte) error {
 	if !s.admit(n) {
 		return s.refuse()
 	}
+	return s.post(t, p, n)
+}
+
+// TrySend implements ws.Lower. Any goroutine.
+func (s *stream) TrySend(t ws.MessageType, p []byte) error {
+	n := ws.HeaderLen(len(p)) + len(p)
+	if !s.admit(n) {
+		return ws.ErrSlow
+	}
+	return s.post(t, p, n)
+}
+
+// post posts a message that was admitted with n octets.
+func (s *stream) post(t ws.MessageType, p []byte, n int) error {
 	err := s.core().box.message(s, t, p)
 	if err != nil {
 		s.unqueue(n)
 	}
 	return err
 }
+
+// Resume implements ws.Lower. Any goroutine.
+func (s *stream) Resume() { s.core().box.wish(s, postResume) }
+
+// AwaitDrain implements ws.Lower. Any goroutine.
+func (s *stream) AwaitDrain() { s.core().box.wish(s, postDrain) }
+
+// RemoteAddr implements ws.Lower. Any goroutine.
+func (s *stream) RemoteAddr() netip.AddrPort { return s.conn.remote }
 
 // SendPrepared implements ws.Lower. Any goroutine.
 func (s *stream) SendPrepared(p *ws.Prepared) error {
@@ -141,7 +166,7 @@ func (s *stream) refuse() error {
 		return ws.ErrSlow
 	}
 	if s.queued.Or(queuedSlow)&queuedSlow == 0 {
-		s.core().box.slow(s)
+		s.core().box.wish(s, postSlow)
 	}
 	return ws.ErrSlow
 }
@@ -318,6 +343,7 @@ func (s *stream) closeLocal(code ws.CloseCode, reason string) {
 		held := s.ws.Held()
 		s.ws.CloseLocal(&s.core().receiver, code, reason)
 		s.conn.assembly += s.ws.Held() - held
+		s.resume() // a paused peer's Close is awaited, too
 	}
 }
 

@@ -1,12 +1,15 @@
 package ws
 
-import "sync/atomic"
+import (
+	"net/netip"
+	"sync/atomic"
+)
 
 // A Conn is one WebSocket, as its server sees it.
 //
-// Send, SendPrepared, Close, Data and Buffered may be called from any
-// goroutine at any time, also after the WebSocket is closed. A Conn is never
-// used for a second WebSocket.
+// Send, TrySend, SendPrepared, Close, Pause, Resume, AwaitDrain, Data, Buffered
+// and RemoteAddr may be called from any goroutine at any time, also after the
+// WebSocket is closed. A Conn is never used for a second WebSocket.
 //
 // Between messages a Conn owns no buffer: partial is nil.
 type Conn struct {
@@ -15,6 +18,7 @@ type Conn struct {
 	data     any
 	partial  *partial      // of the loop; nil: between frames and between messages
 	state    atomic.Uint32 // a state
+	paused   atomic.Bool
 }
 
 // Send sends a message. p is copied; Send never blocks. It returns ErrClosed,
@@ -30,6 +34,18 @@ func (c *Conn) Send(t MessageType, p []byte) error {
 		return err
 	}
 	return c.lower.Send(t, p)
+}
+
+// TrySend is Send, but a full queue costs nothing: whatever the policy, it
+// returns ErrSlow and the WebSocket lives on. See AwaitDrain.
+func (c *Conn) TrySend(t MessageType, p []byte) error {
+	if c.current() != stateOpen {
+		return ErrClosed
+	}
+	if err := checkMessage(t, p); err != nil {
+		return err
+	}
+	return c.lower.TrySend(t, p)
 }
 
 // SendPrepared sends a message that was framed before; it is shared, not
@@ -58,6 +74,31 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	}
 	return c.lower.RequestClose(code, reason)
 }
+
+// Pause keeps the peer from sending more than it may already: over HTTP/2 what
+// is left of the stream's window, over HTTP/1.1 what has been read or is on its
+// way. That is still delivered, and pings and the closing handshake in it are
+// answered. A paused peer is not expected to answer pings of ours.
+func (c *Conn) Pause() { c.paused.Store(true) }
+
+// Resume ends a pause. Pauses do not add up.
+func (c *Conn) Resume() {
+	if c.paused.CompareAndSwap(true, false) {
+		c.lower.Resume()
+	}
+}
+
+// AwaitDrain has OnDrain called, once, as soon as nothing of what was sent before
+// waits in the queue any more; it may be at once. It does nothing if the
+// handler is no Drainer, or when the WebSocket is closed.
+func (c *Conn) AwaitDrain() {
+	if c.endpoint.drainer != nil && !c.Closed() {
+		c.lower.AwaitDrain()
+	}
+}
+
+// RemoteAddr returns the address of the connection's peer, which may be a proxy.
+func (c *Conn) RemoteAddr() netip.AddrPort { return c.lower.RemoteAddr() }
 
 // Data returns the value given with AcceptOptions.Data or SetData.
 func (c *Conn) Data() any { return c.data }
@@ -102,6 +143,24 @@ func (c *Conn) Dropped(r *Receiver, d Drop) {
 	defer c.recovered(r)
 	c.endpoint.dropper.OnDrop(c, d)
 }
+
+// Drained calls OnDrain, unless the WebSocket is closed. AwaitDrain must have been called.
+//
+// For the engine; on the loop.
+func (c *Conn) Drained(r *Receiver) {
+	if c.Closed() {
+		return
+	}
+	defer c.recovered(r)
+	c.endpoint.drainer.OnDrain(c)
+}
+
+// Paused reports whether the peer is to be kept from sending. Once our Close frame
+// is on its way it is not: what comes reaches nobody, and the peer's Close is
+// awaited.
+//
+// For the engine; on the loop.
+func (c *Conn) Paused() bool { return c.paused.Load() && !c.CloseSent() }
 
 // Opened calls OnOpen. It comes before the first Feed.
 //

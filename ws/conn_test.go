@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -102,7 +103,11 @@ type quiet struct {
 }
 
 func (q *quiet) Send(MessageType, []byte) error       { q.sends.Add(1); return nil }
+func (q *quiet) TrySend(MessageType, []byte) error    { q.sends.Add(1); return nil }
 func (q *quiet) SendPrepared(*Prepared) error         { q.sends.Add(1); return nil }
+func (q *quiet) Resume()                              {}
+func (q *quiet) AwaitDrain()                          {}
+func (q *quiet) RemoteAddr() netip.AddrPort           { return netip.AddrPort{} }
 func (q *quiet) RequestClose(CloseCode, string) error { q.closes.Add(1); return nil }
 func (q *quiet) Buffered() int                        { return 0 }
 func (q *quiet) WriteControl(Opcode, []byte)          {}

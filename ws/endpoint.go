@@ -31,6 +31,7 @@ type Endpoint struct {
 	handler         Handler
 	handshaker      Handshaker // nil if handler is none
 	dropper         Dropper    // likewise
+	drainer         Drainer    // likewise
 	routes          *routes    // nil unless handler is a Mux: then its Endpoints are the Conns'
 	queue           QueueLimits
 	messageBytesMax int
@@ -42,6 +43,7 @@ func NewEndpoint(h Handler, o EndpointOptions) *Endpoint {
 	e := &Endpoint{handler: h, messageBytesMax: o.MessageBytesMax, fragmentsMax: o.FragmentsMax, queue: o.Queue.WithDefaults()}
 	e.handshaker, _ = h.(Handshaker)
 	e.dropper, _ = h.(Dropper)
+	e.drainer, _ = h.(Drainer)
 	if m, ok := h.(*Mux); ok {
 		e.routes = newRoutes(m, o)
 	}

@@ -16,6 +16,10 @@ var (
 	// full. Nothing of the message was sent.
 	ErrSlow = errors.New("ws: peer too slow, queue full")
 
+	// ErrMailboxFull: too much waits to be taken by the event loop, from
+	// all who send. Nothing of the message was sent; trying later may succeed.
+	ErrMailboxFull = errors.New("ws: mailbox of the event loop full")
+
 	// ErrInvalidUTF8: a text message or a close reason is not UTF-8. It is
 	// also the cause of a CloseError with code 1007.
 	ErrInvalidUTF8 = errors.New("ws: invalid UTF-8")

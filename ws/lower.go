@@ -1,5 +1,7 @@
 package ws
 
+import "net/netip"
+
 // Lower is what a Conn needs from the stream that carries it. None of its
 // methods may call Feed, Fail or another method for the engine before it has
 // returned: callbacks are serial.
@@ -10,11 +12,20 @@ type Lower interface {
 	// if it is UTF-8. It returns ErrSlow if the queue is full, ErrClosed if the
 	// stream is gone.
 	Send(t MessageType, p []byte) error
+	// TrySend is Send, but ErrSlow has no consequence.
+	TrySend(t MessageType, p []byte) error
 	// SendPrepared queues a message that is shared.
 	SendPrepared(p *Prepared) error
 	// RequestClose makes the loop call CloseLocal, after the messages that
 	// were sent before. code and reason are valid.
 	RequestClose(code CloseCode, reason string) error
+	// Resume has the loop look at Paused again, which has become false.
+	Resume()
+	// AwaitDrain makes the loop call Drained when the queue is empty, or
+	// never if the stream ends before.
+	AwaitDrain()
+	// RemoteAddr returns the address of the connection's peer.
+	RemoteAddr() netip.AddrPort
 	// Buffered returns the octets queued and not yet written.
 	Buffered() int
 

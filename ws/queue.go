@@ -76,6 +76,13 @@ type Dropper interface {
 	OnDrop(c *Conn, d Drop)
 }
 
+// Drainer is a Handler that wants to know when the queue of a WebSocket is empty, to go on sending: see
+// Conn.AwaitDrain.
+type Drainer interface {
+	// OnDrain is called on the event loop. It must not block.
+	OnDrain(c *Conn)
+}
+
 // Drop is what a WebSocket lost since the last OnDrop. What fell off the log of a topic is told when the
 // connection can send again, without its octets, and counts here even if it was not for this member
 // (engine.Topic.PublishExcept).

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -130,7 +131,15 @@ func (s *script) RequestClose(code CloseCode, reason string) error {
 	return s.sendErr
 }
 
-func (s *script) Buffered() int { return 42 }
+func (s *script) TrySend(t MessageType, p []byte) error {
+	s.say("TRY %s", message(t, p))
+	return s.sendErr
+}
+
+func (s *script) Resume()                    { s.say("RESUME") }
+func (s *script) AwaitDrain()                { s.say("AWAIT DRAIN") }
+func (s *script) RemoteAddr() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:4711") }
+func (s *script) Buffered() int              { return 42 }
 
 func (s *script) WriteControl(op Opcode, payload []byte) {
 	if op != OpPong {
