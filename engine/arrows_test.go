@@ -20,14 +20,15 @@ const (
 
 // arrows has, for each package of the module, everything outside of the standard library that it may import.
 //
-//	cmd/wsbench -> bench -> engine -> ws            flow, ws and engine/frame import nothing of ours
+//	cmd/wsbench -> bench -> engine -> ws <- ws/wsconn
 //	                          |----> hpack -> golang.org/x/net/http2/hpack
-//	                          |----> flow
+//	                          |----> flow                       flow, ws and engine/frame import nothing of ours
 //	                          |----> engine/frame
 //	                          '----> golang.org/x/sys/unix
 var arrows = map[string][]string{
 	"flow":         {},
 	"ws":           {},
+	"ws/wsconn":    {"h2ws/ws"},
 	"engine/frame": {},
 	"hpack":        {xHPACK},
 	"engine":       {"h2ws/ws", "h2ws/hpack", "h2ws/flow", "h2ws/engine/frame", xUnix},
@@ -37,7 +38,8 @@ var arrows = map[string][]string{
 
 // testArrows has what tests may import besides. A package's own external tests import it.
 var testArrows = map[string][]string{
-	"engine": {xHPACK},
+	"engine":    {xHPACK, "h2ws/ws/wsconn"},
+	"ws/wsconn": {"h2ws/engine"},
 }
 
 // withIO has the files that may use clocks, goroutines, locks and sockets. Everything else

@@ -35,6 +35,8 @@ type client struct {
 	ends map[uint32]*clientStream // streams that the server has answered
 	news []heard                  // heard, and not yet asked for
 	deaf bool                     // does not answer PING and SETTINGS
+
+	credit map[uint32]int // that the server has given
 }
 
 type clientStream struct {
@@ -80,7 +82,7 @@ func dial(t testing.TB, addr net.Addr, settings ...frame.Setting) *client {
 }
 
 func newClient(t testing.TB, nc net.Conn, settings ...frame.Setting) *client {
-	c := &client{t: t, nc: nc, next: 1, ends: make(map[uint32]*clientStream)}
+	c := &client{t: t, nc: nc, next: 1, ends: make(map[uint32]*clientStream), credit: make(map[uint32]int)}
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(hangGuard))
 	c.in = bufio.NewReader(nc)
@@ -193,6 +195,9 @@ func (c *client) recvFrame(h frame.Header, p []byte) error {
 		last, code, debug := frame.ParseGoAway(p)
 		c.news = append(c.news, heard{what: "goaway", id: last, code: uint32(code), text: string(debug)})
 	case frame.WindowUpdate:
+		increment, err := frame.ParseWindowUpdate(h, p)
+		c.credit[h.StreamID] += int(increment)
+		return err
 	default:
 		return fmt.Errorf("a server does not send %v", h.Type)
 	}

@@ -124,6 +124,14 @@ func (l *ledger) OnMessage(c *ws.Conn, m ws.Message) {
 	l.inner.OnMessage(c, m)
 }
 
+// OnDrain tells the inner handler, if it wants to know.
+func (l *ledger) OnDrain(c *ws.Conn) {
+	defer l.enter(c, "OnDrain")()
+	if h, ok := l.inner.(ws.Drainer); ok {
+		h.OnDrain(c)
+	}
+}
+
 func (l *ledger) OnClose(c *ws.Conn, err error) {
 	defer func() {
 		l.mu.Lock()
