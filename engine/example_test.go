@@ -56,6 +56,31 @@ func ExampleTopic() {
 	log.Fatal(server.ListenAndServe())
 }
 
+// Who may open a WebSocket is asked elsewhere, while the event loop serves others.
+func Example_deferredHandshake() {
+	// user asks for the owner of a session, as long as ctx lets it.
+	user := func(ctx context.Context, session string) (string, error) { return "", ctx.Err() }
+	decide := func(p *ws.Pending) {
+		session, _ := p.Request().Cookie("session")
+		name, err := user(p.Context(), session) // given up when the client is
+		if err != nil {
+			p.Reject(401, "log in")
+			return
+		}
+		p.Accept(ws.AcceptOptions{Data: name}) // an error says that nobody waits any more
+	}
+	log.Fatal(engine.ListenAndServe(":8080", ws.Funcs{
+		Handshake: func(r *ws.Request) {
+			if !r.OriginMatches("https://example.com", "https://*.example.com") {
+				r.Reject(403, "origin not allowed")
+				return
+			}
+			go decide(r.Defer())
+		},
+		Open: func(c *ws.Conn) { log.Printf("%v is here", c.Data()) },
+	}))
+}
+
 // A signal ends the server gracefully: every socket is closed with 1001 behind what was sent to it.
 func ExampleServer_Shutdown() {
 	server := &engine.Server{Addr: "localhost:8080", Handler: ws.Funcs{
