@@ -172,7 +172,7 @@ func TestNetHTTPAccept(t *testing.T) {
 			q.Accept(ws.AcceptOptions{
 				Subprotocol: q.Subprotocols()[1],
 				Header:      []ws.Field{{Name: "x-node", Value: "seven"}},
-				Data:        q.Path,
+				Data:        q.Path + " " + q.RawQuery,
 			})
 		},
 		Open: func(c *ws.Conn) { c.Send(ws.Text, fmt.Append(nil, c.Data())) },
@@ -185,7 +185,7 @@ func TestNetHTTPAccept(t *testing.T) {
 	if got := response.Header.Get("X-Node"); got != "seven" {
 		t.Errorf("x-node %q, want seven", got)
 	}
-	wantOctets(t, response.Body, "OnOpen finds the data of Accept", "\x81\x0c/chat?room=1")
+	wantOctets(t, response.Body, "OnOpen finds the data of Accept", "\x81\x0c/chat room=1")
 }
 
 // Requests that are no WebSocket are answered, whatever their method and body.

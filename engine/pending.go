@@ -39,7 +39,7 @@ var _ [0]struct{} = [unsafe.Offsetof(pendingSocket{}.slot)]struct{}{}
 // deferSocket leaves an opening handshake unanswered.
 func (c *conn) deferSocket(id uint32, d ws.Decision) {
 	k := c.core
-	if why := c.mayDefer(); why != nil {
+	if why := c.claimPending(); why != nil {
 		d.Pending.End(why)
 		k.stats.HandshakesShed++
 		c.refuse(id, false, unavailable(why))
@@ -50,19 +50,21 @@ func (c *conn) deferSocket(id uint32, d ws.Decision) {
 	e := &pendingSocket{s: s, pending: d.Pending, endpoint: d.Endpoint, by: after(k.now, k.limits.HandshakeTimeout)}
 	k.pendings[s] = e
 	k.pendingRing.Push(&e.slot)
-	k.pendingAll.Add(1)
 	k.stats.HandshakesPending++
 	c.pending++
 	d.Pending.Bind(func() { s.decided(d.Pending) })
 }
 
-// mayDefer says why one more handshake can't be left unanswered, or returns nil.
-func (c *conn) mayDefer() error {
+// claimPending counts one more handshake among all of the server, or says why it can't be left unanswered.
+func (c *conn) claimPending() error {
 	k := c.core
 	switch {
 	case c.drain != drainNone:
 		return errDrained
-	case int(c.pending) >= k.limits.PendingHandshakes || k.pendingAll.Load() >= int64(k.limits.PendingHandshakesAll):
+	case int(c.pending) >= k.limits.PendingHandshakes:
+		return errPendings
+	case k.pendingAll.Add(1) > int64(k.limits.PendingHandshakesAll):
+		k.pendingAll.Add(-1)
 		return errPendings
 	}
 	return nil
