@@ -117,6 +117,9 @@ func (c *conn) expire() {
 		}
 		return
 	}
+	if c.withheld() {
+		c.lastRecv, c.pingBy = now, never // what it says is not read
+	}
 	c.expireWaits(now)
 	if c.ageBy <= now {
 		c.expireAges()

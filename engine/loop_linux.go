@@ -164,7 +164,9 @@ func (l *loop) wantRead(c *conn) {
 func (l *loop) readAll() {
 	kept := l.reading[:0]
 	for _, c := range l.reading {
-		l.readConn(c)
+		if !c.withheld() {
+			l.readConn(c)
+		}
 		l.follow(c)
 		c.wire.paused = l.clogged(c)
 		c.wire.reading = c.wire.readable && !c.wire.paused && c.state != connLost
@@ -208,13 +210,14 @@ func (l *loop) recv(c *conn, p []byte) {
 	}
 }
 
-// clogged reports whether so many answers wait to be written that no more questions are to be read.
+// clogged reports whether so many answers wait to be written that no more questions are to be read, or the application
+// wants none.
 func (l *loop) clogged(c *conn) bool {
 	n := len(c.control)
 	if c.wire.tls != nil {
 		n += c.wire.tls.said
 	}
-	return n > l.core.limits.ControlSize
+	return n > l.core.limits.ControlSize || c.withheld()
 }
 
 // expire calls every connection whose deadline has come.

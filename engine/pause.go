@@ -11,6 +11,16 @@ func (s *stream) resume() {
 	c.touch() // and a connection that is not read because of it is looked at again
 }
 
+// withheld reports whether the connection is not to be read because its one WebSocket is paused: HTTP/1.1 has no
+// windows. Over HTTP/2 the others are read.
+func (c *conn) withheld() bool {
+	if c.proto != protoRaw {
+		return false
+	}
+	s := c.streams.find(rawID)
+	return s != nil && s.kind == streamSocket && s.ws.Paused()
+}
+
 // awaitDrain has OnDrain called when nothing waits in the queue, which may be now.
 func (s *stream) awaitDrain() {
 	if s.ws.Closed() {

@@ -238,3 +238,36 @@ func TestOnDrainPaces(t *testing.T) {
 		t.Errorf("%d messages, %d octets sent", h.sent, octets)
 	}
 }
+
+// Over HTTP/1.1 a paused connection is not read, and not blamed for its silence.
+func TestPauseOfRawConnection(t *testing.T) {
+	var sockets []*ws.Conn
+	p := newUnconnectedPeer(t, Limits{SocketPingInterval: time.Minute}, quiet(&sockets))
+	p.upgrade("/")
+	c := sockets[0]
+	c.Pause()
+	for range 10 {
+		p.later(30 * time.Second)
+	}
+	if !p.conn.withheld() || p.conn.state != connOpen || p.core.stats.SocketsSilent != 0 {
+		t.Fatalf("withheld %t, state %d", p.conn.withheld(), p.conn.state)
+	}
+	p.conn.dirty = false
+	c.Resume()
+	p.core.deliver()
+	if p.conn.withheld() || !p.conn.dirty {
+		t.Error("the loop does not look at it again")
+	}
+	p.settle()
+	p.later(30 * time.Second)
+	p.later(10 * time.Second)
+	if p.conn.state != connLost {
+		t.Error("then it is")
+	}
+	p = openTestPeer(t, Limits{}, quiet(&sockets))
+	p.open(1)
+	sockets[1].Pause()
+	if p.conn.withheld() {
+		t.Error("over HTTP/2 the others are read")
+	}
+}

@@ -76,12 +76,7 @@ func (s *stream) sendPing() {
 		return
 	}
 	s.ping = pingQueued
-	g := s.core().segments.get()
-	g.kind = segmentPing
-	g.buf = ws.AppendHeader(g.buf[:0], true, ws.OpPing, 0)
-	g.b = g.buf
-	s.queue.push(g)
-	s.schedule()
+	s.pushPing(nil)
 }
 
 // sentPing gives the peer SocketPongTimeout to say anything on the stream.

@@ -13,7 +13,7 @@ type wire struct {
 	writable bool   // a write may be accepted
 	hangup   bool   // the peer's side is closed: read until its end
 	reading  bool   // is on loop.reading
-	paused   bool   // not read until its control frames drain
+	paused   bool   // not read: see loop.clogged
 
 	tls   *tlsWire      // nil: cleartext
 	timer time.Duration // when the loop looks at deadline again; never: not in the heap

@@ -122,7 +122,7 @@ func TestWSConnWriteWaits(t *testing.T) {
 	cancel := <-cancelNow
 	until(t, "the queue is full", func() bool {
 		list := r.sockets()
-		return len(list) == 1 && list[0].Buffered() > 60_000
+		return len(list) == 1 && list[0].Buffered() > 64<<10
 	})
 	cancel()
 	if err := <-canceled; err != context.Canceled {
@@ -382,4 +382,55 @@ func TestWSConnRace(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// Over HTTP/1.1 pausing is not reading: it ends, and nothing is lost, however often it happens.
+func TestWSConnOverHTTP1(t *testing.T) {
+	const messages, size = 300, 5000
+	r := serveConns(t, wsconn.Handler{Buffer: 1, Serve: echoConn}, engine.Limits{})
+	s := r.upgrade("/")
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for i := range messages {
+			s.send(ws.OpBinary, strings.Repeat(string(rune('a'+i%26)), size))
+		}
+	}()
+	for i := range messages {
+		s.want("in order", ws.OpBinary, strings.Repeat(string(rune('a'+i%26)), size))
+	}
+	<-sent
+	s.close()
+}
+
+// The decision may take its time over HTTP/1.1, too.
+func TestDeferOverHTTP1(t *testing.T) {
+	pendings := make(chan *ws.Pending, 1)
+	r := serve(t, &engine.Server{Handler: ws.Funcs{
+		Handshake: func(r *ws.Request) { pendings <- r.Defer() },
+		Message:   func(c *ws.Conn, m ws.Message) { c.Send(m.Type, m.Data) },
+	}})
+	go func() {
+		p := <-pendings
+		if p.Request().Path != "/later" || p.Request().RawQuery != "a=b" {
+			t.Errorf("%+v", p.Request())
+		}
+		if err := p.Accept(ws.AcceptOptions{}); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := r.upgrade("/later?a=b")
+	s.echo("hello")
+	s.close()
+
+	nc := dialTCP(t, r.addr)
+	if _, err := io.WriteString(nc, handshake("/")); err != nil {
+		t.Fatal(err)
+	}
+	p := <-pendings
+	nc.Close()
+	<-p.Context().Done()
+	if err := p.Accept(ws.AcceptOptions{}); !errors.Is(err, ws.ErrClosed) {
+		t.Errorf("the client is gone: %v", err)
+	}
 }
