@@ -16,6 +16,7 @@ type guest struct {
 	tls      *tls.ConnectionState
 	home     *http1
 	served   atomic.Bool // a request of it was understood
+	expire   *time.Timer // of the request that is served
 }
 
 // guestKey is under which a request's context has its guest.
@@ -39,6 +40,18 @@ func (g *guest) Write(p []byte) (int, error) {
 		g.Conn.SetWriteDeadline(time.Now().Add(d))
 	}
 	return g.Conn.Write(p)
+}
+
+// SetWriteDeadline is how a handler changes the time for its request, by http.ResponseController.
+func (g *guest) SetWriteDeadline(at time.Time) error {
+	switch {
+	case g.expire == nil:
+	case at.IsZero():
+		g.expire.Stop()
+	default:
+		g.expire.Reset(time.Until(at))
+	}
+	return nil
 }
 
 // CloseWrite is what net/http looks for, to say its last and wait for the peer's.

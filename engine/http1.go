@@ -14,7 +14,7 @@ import (
 // opening handshake of a WebSocket takes a connection from here to a loop.
 type http1 struct {
 	limits  Limits
-	plain   http.Handler             // Server.HTTP
+	service *service                 // of Server.HTTP; nil: none
 	release func(net.Conn, *arrival) // to a loop
 	server  http.Server
 	queue   chan *guest // not yet accepted; as many as there may be guests, so that nobody waits to send
@@ -28,13 +28,16 @@ type http1 struct {
 	fresh    atomic.Uint64 // of them, those no loop has seen
 	full     atomic.Uint64
 	unserved atomic.Uint64
-	requests atomic.Uint64
 	refused  atomic.Uint64 // opening handshakes
+	plain    atomic.Uint64 // requests for nobody
+	served   atomic.Uint64 // requests
+	shed     atomic.Uint64 // requests
+	expired  atomic.Uint64 // requests
 }
 
-func newHTTP1(l Limits, log *slog.Logger, plain http.Handler, release func(net.Conn, *arrival)) *http1 {
+func newHTTP1(l Limits, log *slog.Logger, service *service, release func(net.Conn, *arrival)) *http1 {
 	h := &http1{
-		limits: l, plain: plain, release: release,
+		limits: l, service: service, release: release,
 		queue:  make(chan *guest, l.HTTPConnections),
 		ended:  make(chan struct{}),
 		guests: make(map[*guest]struct{}),
@@ -151,21 +154,49 @@ func (h *http1) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case wantsUpgrade(r):
 		h.serveUpgrade(w, r, g)
 	default:
-		h.servePlain(w, r)
+		h.servePlain(w, r, g)
 	}
 }
 
-// servePlain answers a request that is no WebSocket.
-func (h *http1) servePlain(w http.ResponseWriter, r *http.Request) {
-	h.requests.Add(1)
+// servePlain answers a request that is no WebSocket, within the bounds that it has over HTTP/2.
+func (h *http1) servePlain(w http.ResponseWriter, r *http.Request, g *guest) {
 	h.boundBody(w, r)
 	switch {
 	case r.Method == http.MethodConnect:
+		h.plain.Add(1)
 		refuse(w, http.StatusNotImplemented, "CONNECT is not for this server")
-	case h.plain == nil:
+	case h.service == nil:
+		h.plain.Add(1)
 		refuse(w, http.StatusNotFound, "this server speaks WebSocket")
+	case r.ContentLength > h.limits.RequestSize:
+		h.shed.Add(1)
+		refuse(w, http.StatusRequestEntityTooLarge, "the body is too large")
+	case !h.service.admit():
+		h.shed.Add(1)
+		refuse(w, http.StatusServiceUnavailable, "too many requests")
 	default:
-		h.plain.ServeHTTP(w, r)
+		defer h.service.running.Add(-1)
+		h.served.Add(1)
+		h.call(w, r, g)
+	}
+}
+
+// call calls the handler. When its time is over its context ends, and with it the connection, which has no
+// other word for that.
+func (h *http1) call(w http.ResponseWriter, r *http.Request, g *guest) {
+	if h.limits.RequestTimeout != never {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		g.expire = time.AfterFunc(h.limits.RequestTimeout, func() {
+			h.expired.Add(1)
+			cancel()
+			g.Close()
+		})
+		defer g.expire.Stop()
+		r = r.WithContext(ctx)
+	}
+	if h.service.call(w, r) != nil {
+		panic(http.ErrAbortHandler) // logged already
 	}
 }
 
@@ -180,9 +211,9 @@ func (h *http1) boundBody(w http.ResponseWriter, r *http.Request) {
 	if r.Body == http.NoBody {
 		return
 	}
-	b := body{http.MaxBytesReader(w, r.Body, h.limits.RequestBody), http.NewResponseController(w)}
-	if h.limits.HeaderTimeout != never {
-		b.control.SetReadDeadline(time.Now().Add(h.limits.HeaderTimeout))
+	b := body{http.MaxBytesReader(w, r.Body, h.limits.RequestSize), http.NewResponseController(w)}
+	if h.limits.RequestTimeout != never {
+		b.control.SetReadDeadline(time.Now().Add(h.limits.RequestTimeout))
 	}
 	r.Body = b
 }
@@ -199,6 +230,9 @@ func (h *http1) addTo(s *Stats) {
 	s.ConnectionsAccepted += h.fresh.Load()
 	s.HTTPRefused = h.full.Load()
 	s.HTTPUnserved = h.unserved.Load()
-	s.RequestsPlain += h.requests.Load()
+	s.RequestsPlain += h.plain.Load()
+	s.RequestsServed += h.served.Load()
+	s.RequestsRefused += h.shed.Load()
+	s.RequestsExpired += h.expired.Load()
 	s.SocketsRefused += h.refused.Load()
 }

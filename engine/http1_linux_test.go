@@ -290,7 +290,7 @@ func TestHTTP1Handler(t *testing.T) {
 		}
 		w.Write(b)
 	})
-	r := serve(t, &engine.Server{Handler: echo, HTTP: mux, Limits: engine.Limits{RequestBody: 1000}})
+	r := serve(t, &engine.Server{Handler: echo, HTTP: mux, Limits: engine.Limits{RequestSize: 1000}})
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	for _, n := range []int{0, 1000, 1001} {
@@ -373,15 +373,14 @@ func TestHTTP1TooMany(t *testing.T) {
 func TestHTTP1Slow(t *testing.T) {
 	r := serve(t, &engine.Server{Handler: echo, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, r.Body)
-	}), Limits: engine.Limits{HeaderTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond}})
+	}), Limits: engine.Limits{HeaderTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond, RequestTimeout: 200 * time.Millisecond}})
 	for name, octets := range map[string]string{
 		"half a header":           "GET / HTTP/1.1\r\nHost:",
 		"half a body":             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello",
 		"a request, then silence": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 	} {
-		nc := say(t, r, []byte(octets))
-		answer(t, nc) // reads to the end, or hangs
 		t.Log(name)
+		answer(t, say(t, r, []byte(octets))) // reads to the end, or hangs
 	}
 	until(t, "all connections are gone", func() bool { return r.Stats().HTTPConnections == 0 })
 }
@@ -444,4 +443,41 @@ func TestHTTP1Shutdown(t *testing.T) {
 		t.Error(err)
 	}
 	answer(t, idle)
+}
+
+// A handler has its time, may ask for more, and may panic.
+func TestHTTP1HandlerBounds(t *testing.T) {
+	mux := http.NewServeMux()
+	ended := make(chan error, 1)
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		ended <- r.Context().Err()
+	})
+	mux.HandleFunc("/more", func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		<-ended // until the slow one is over
+		io.WriteString(w, "done")
+	})
+	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("handler") })
+	r := serve(t, &engine.Server{Handler: echo, HTTP: mux, Limits: engine.Limits{Requests: 2, RequestTimeout: 300 * time.Millisecond}})
+	more := say(t, r, []byte("GET /more HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+	until(t, "one is served", func() bool { return r.Stats().RequestsRunning == 1 })
+	slow := say(t, r, []byte("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"))
+	until(t, "two are served", func() bool { return r.Stats().RequestsRunning == 2 })
+	if status, _, _ := converse(t, r, "GET /more HTTP/1.1\r\nHost: a\r\n\r\n"); status != 503 {
+		t.Errorf("the third of two requests got %d", status)
+	}
+	if b := answer(t, slow); len(b) > 0 {
+		t.Errorf("%q", b)
+	}
+	if b := answer(t, more); !bytes.HasSuffix(b, []byte("done")) {
+		t.Errorf("%q", b)
+	}
+	if b := answer(t, say(t, r, []byte("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"))); len(b) > 0 {
+		t.Errorf("%q", b)
+	}
+	until(t, "all are over", func() bool { return r.Stats().RequestsRunning == 0 })
+	if s := r.Stats(); s.RequestsServed != 3 || s.RequestsRefused != 1 || s.RequestsExpired != 1 || s.Panics != 1 || s.RequestsPlain != 0 {
+		t.Errorf("%+v", s)
+	}
 }

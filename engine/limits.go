@@ -85,7 +85,7 @@ type Limits struct {
 	ResponseBuffer int
 	// RequestTimeout is how long a request to Server.HTTP may take until its response is sent; a handler may change
 	// it for its own request with http.ResponseController.SetWriteDeadline. Then its context ends, and the
-	// peer gets 503 or, if the response has begun, RST_STREAM. Default 30 s.
+	// peer gets 503 or, if the response has begun, RST_STREAM; over HTTP/1.1 its connection ends. Default 30 s.
 	RequestTimeout time.Duration
 
 	// TLSHandshakeTimeout is how long a TLS handshake may take. Default 10 s.
@@ -95,8 +95,8 @@ type Limits struct {
 	PrefaceTimeout time.Duration
 	// SettingsTimeout is how long our SETTINGS may stay unacknowledged. Default 10 s.
 	SettingsTimeout time.Duration
-	// HeaderTimeout is how long a field block may stay incomplete and, over HTTP/1.1, the header of a request, and
-	// then its body. Default 10 s.
+	// HeaderTimeout is how long a field block, or over HTTP/1.1 the header of a request, may stay incomplete.
+	// Default 10 s.
 	HeaderTimeout time.Duration
 	// HandshakeTimeout is how long the decision on an opening handshake may be deferred; then it is
 	// refused with 503. Default 10 s.

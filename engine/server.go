@@ -167,7 +167,7 @@ func (s *Server) startLoops() error {
 		s.loops = append(s.loops, l)
 	}
 	s.handshakes = newHandshakes(limits)
-	s.http1 = newHTTP1(limits, log, s.HTTP, s.release)
+	s.http1 = newHTTP1(limits, log, s.service, s.release)
 	return nil
 }
 
