@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"strings"
@@ -41,8 +42,9 @@ type Reference struct {
 
 // ReferenceConfig configures a Reference.
 type ReferenceConfig struct {
-	Loops      int    // event loops; 0: GOMAXPROCS
-	MaxStreams uint32 // MAX_CONCURRENT_STREAMS; 0: 1,048,576
+	Loops      int         // event loops; 0: GOMAXPROCS
+	MaxStreams uint32      // MAX_CONCURRENT_STREAMS; 0: 1,048,576
+	TLS        *tls.Config // nil: cleartext
 	Logger     *slog.Logger
 }
 
@@ -52,11 +54,12 @@ func NewReference(cfg ReferenceConfig) *Reference {
 	h := newReferenceHandler()
 	r := &Reference{handler: h}
 	r.server = engine.Server{
-		Handler: h,
-		HTTP:    statusHandler(r.server.Stats),
-		Loops:   cfg.Loops,
-		Limits:  engine.Limits{MaxConcurrentStreams: cfg.MaxStreams},
-		Logger:  cfg.Logger,
+		Handler:   h,
+		HTTP:      statusHandler(r.server.Stats),
+		TLSConfig: cfg.TLS,
+		Loops:     cfg.Loops,
+		Limits:    engine.Limits{MaxConcurrentStreams: cfg.MaxStreams},
+		Logger:    cfg.Logger,
 	}
 	return r
 }

@@ -63,6 +63,7 @@ func TestBadCommandLines(t *testing.T) {
 		"open -inflight 0":              "-inflight must be 1 to 16777216, not 0 (see wsbench open -h)",
 		"serve x":                       `unexpected argument "x" (see wsbench serve -h)`,
 		"serve -loops -1":               "-loops must be positive, not -1 (see wsbench serve -h)",
+		"serve -tls-cert a":             "-tls-cert and -tls-key go together, and not with -tls (see wsbench serve -h)",
 		"serve -max-streams 0":          "-max-streams must be 1 to 2147483647, not 0 (see wsbench serve -h)",
 		"serve -max-streams 3000000000": "-max-streams must be 1 to 2147483647, not 3000000000 (see wsbench serve -h)",
 	} {

@@ -2,10 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"math/big"
 	"net"
 	"time"
 
@@ -15,7 +22,7 @@ import (
 const serveUsage = `
 wsbench serve [flags]
 
-A server of WebSockets over cleartext HTTP/2 (RFC 8441, prior knowledge), to be measured. It accepts
+A server of WebSockets over HTTP/2 (RFC 8441) and HTTP/1.1, in cleartext or under TLS, to be measured. It accepts
 any path and any origin, and echoes every message, except text messages that begin with "!":
 
   !B COUNT SIZE   publishes COUNT binary messages of SIZE octets to every open socket, one after
@@ -51,6 +58,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	addr := f.String("addr", "127.0.0.1:8080", "listen on `host:port`; with port 0 on a free one")
 	loops := f.Int("loops", 0, "event `loops` (default: one for each CPU)")
 	maxStreams := f.Uint("max-streams", maxStreamsDefault, "`N` WebSockets a connection: MAX_CONCURRENT_STREAMS")
+	selfSigned := f.Bool("tls", false, "speak TLS with a certificate made for this run and signed by itself")
+	certFile := f.String("tls-cert", "", "speak TLS with the certificate in `file`, in PEM")
+	keyFile := f.String("tls-key", "", "whose key is in `file`")
 	profile := f.String("cpuprofile", "", "write a CPU profile to `file`")
 	if err := parseFlags(f, args, stdout, serveUsage); err != nil {
 		return err
@@ -63,6 +73,13 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case *maxStreams == 0 || *maxStreams > math.MaxInt32:
 		return &usageError{"serve", fmt.Sprintf("-max-streams must be 1 to %d, not %d", math.MaxInt32, *maxStreams)}
 	}
+	secure, err := serveTLS(*selfSigned, *certFile, *keyFile)
+	if err != nil {
+		return err
+	}
+	if *selfSigned {
+		fmt.Fprintln(stderr, "the certificate is signed by itself: clients must be told to trust it")
+	}
 	stopProfile, err := startProfile(*profile, "")
 	if err != nil {
 		return err
@@ -73,7 +90,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return serveOn(ctx, l, bench.NewReference(bench.ReferenceConfig{
-		Loops: *loops, MaxStreams: uint32(*maxStreams), Logger: slog.New(slog.NewTextHandler(stderr, nil)),
+		Loops: *loops, MaxStreams: uint32(*maxStreams), TLS: secure, Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	}), stdout)
 }
 
@@ -93,4 +110,38 @@ func serveOn(ctx context.Context, l net.Listener, server *bench.Reference, stdou
 		return fmt.Errorf("sockets were left after %v: %w", shutdownTimeout, err)
 	}
 	return <-served
+}
+
+// serveTLS is the server's tls.Config, or nil.
+func serveTLS(selfSigned bool, certFile, keyFile string) (*tls.Config, error) {
+	var certificate tls.Certificate
+	var err error
+	switch {
+	case (certFile == "") != (keyFile == "") || selfSigned && certFile != "":
+		return nil, &usageError{"serve", "-tls-cert and -tls-key go together, and not with -tls"}
+	case certFile != "":
+		certificate, err = tls.LoadX509KeyPair(certFile, keyFile)
+	case selfSigned:
+		certificate, err = signItself()
+	default:
+		return nil, nil
+	}
+	return &tls.Config{Certificates: []tls.Certificate{certificate}}, err
+}
+
+// signItself makes a certificate for loopback that lasts for a day.
+func signItself() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	now := time.Now()
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "wsbench"},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
