@@ -35,6 +35,11 @@ func BenchmarkSecureFanOut(b *testing.B) {
 	}
 }
 
+// BenchmarkSecureConnections is the same to one socket on each of 10,000 connections under TLS.
+//
+//	go test -run '^$' -bench SecureConnections -benchtime 100x ./engine
+func BenchmarkSecureConnections(b *testing.B) { benchmarkFanOut(b, true, 10_000, 1) }
+
 // BenchmarkRawFanOut is the same to one socket on each of 1,000 connections, over HTTP/2 and over HTTP/1.1.
 //
 //	go test -run '^$' -bench RawFanOut -benchtime 1000x -count 5 ./engine
