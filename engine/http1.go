@@ -189,8 +189,8 @@ func (h *http1) call(w http.ResponseWriter, r *http.Request, g *guest) {
 		defer cancel()
 		g.expire = time.AfterFunc(h.limits.RequestTimeout, func() {
 			h.expired.Add(1)
+			g.Close() // first: a handler that returns when its context ends has not answered
 			cancel()
-			g.Close()
 		})
 		defer g.expire.Stop()
 		r = r.WithContext(ctx)
