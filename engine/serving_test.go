@@ -351,7 +351,7 @@ func TestServingRequestSize(t *testing.T) {
 		t.Errorf("and then %v", err)
 	}
 	w := p.writer(0)
-	http.Error(w, "enough", 413)
+	http.Error(w, "enough", http.StatusRequestEntityTooLarge)
 	w.finish()
 	p.settle()
 	if got := p.frames(); len(got) != 2 {
