@@ -163,7 +163,9 @@ func (x *exchange) sent(n int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.pending -= n
-	x.changed.Broadcast()
+	if x.pending <= x.service.limits.ResponseBuffer/2 {
+		x.changed.Broadcast()
+	}
 }
 
 // lose ends the exchange with its stream: nobody waits for the response any more. The loop. Only the first
@@ -192,20 +194,32 @@ func (x *exchange) dropBody(err error) {
 	x.body, x.bodyErr = bodyBuffer{}, err
 }
 
-// send gives the loop a part of the response, which is copied. It waits until there is room. The handler.
+// send gives the loop fields of the response, or octets of its body, which are copied. It waits until there is room
+// for all of them. The handler.
 func (x *exchange) send(o output) error {
-	x.mu.Lock()
-	for x.lost == nil && x.pending >= x.service.limits.ResponseBuffer {
-		x.changed.Wait()
+	for rest := o.b; len(rest) > 0; {
+		x.mu.Lock()
+		for x.lost == nil && x.full() {
+			x.changed.Wait()
+		}
+		if err := x.closed(); err != nil {
+			x.mu.Unlock()
+			return err
+		}
+		for len(rest) > 0 && !x.full() {
+			n := len(rest)
+			if o.kind == segmentBody {
+				n = min(n, outputMax)
+			}
+			o.b, rest = rest[:n], rest[n:]
+			x.push(o)
+		}
+		x.unlockAndTell()
 	}
-	if err := x.closed(); err != nil {
-		x.mu.Unlock()
-		return err
-	}
-	x.push(o)
-	x.unlockAndTell()
 	return nil
 }
+
+func (x *exchange) full() bool { return x.pending >= x.service.limits.ResponseBuffer }
 
 // closed returns why nothing can be sent any more, or nil.
 func (x *exchange) closed() error {

@@ -189,12 +189,9 @@ func (w *responseWriter) send(o output) {
 	}
 }
 
-// sendBody sends octets of the body, in parts that fill a DATA frame.
 func (w *responseWriter) sendBody(p []byte) {
-	for len(p) > 0 && !w.head && w.err == nil {
-		n := min(len(p), outputMax)
-		w.send(output{kind: segmentBody, b: p[:n]})
-		p = p[n:]
+	if !w.head {
+		w.send(output{kind: segmentBody, b: p})
 	}
 }
 
