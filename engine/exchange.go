@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
 	"net/netip"
@@ -26,6 +27,7 @@ type exchange struct {
 	slots   *atomic.Int32 // of the connection: one is taken until the handler has returned and the stream is lost
 	request hpack.Request
 	remote  netip.AddrPort
+	tls     *tls.ConnectionState // nil: cleartext
 	ctx     context.Context
 
 	fieldsMax int // of the response, as RFC 9113 §6.5.2 counts
@@ -83,6 +85,7 @@ func (v *service) newExchange(s *stream, q *hpack.Request) *exchange {
 		slots:   &s.conn.plain.serving,
 		request: *q,
 		remote:  s.conn.remote,
+		tls:     s.conn.tlsState(),
 		left:    v.limits.RequestSize,
 
 		fieldsMax: s.conn.plain.fieldsMax,

@@ -29,6 +29,7 @@ func (x *exchange) httpRequest() (*http.Request, error) {
 		Host:          q.Authority,
 		RemoteAddr:    x.remote.String(),
 		RequestURI:    q.Path,
+		TLS:           x.tls,
 	}
 	for _, f := range q.Fields {
 		r.Header.Add(f.Name, f.Value)

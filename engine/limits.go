@@ -65,11 +65,11 @@ type Limits struct {
 	// HTTPConnections bounds the connections that speak HTTP/1.1 and carry no WebSocket, or not yet: one
 	// above it gets 503. Default 4096.
 	HTTPConnections int
-	// RequestBody is how much of the body of a request that is no WebSocket is read before it is
-	// answered all the same. Default 16 KiB.
+	// RequestBody is how much of the body of a request that is no WebSocket is read, without Server.HTTP, before
+	// it is answered all the same. Default 16 KiB.
 	RequestBody int64
 
-	// Requests is how many handlers of Server.HTTP run at once, one goroutine each, and RequestsConn how many
+	// Requests is how many handlers of Server.HTTP run at once for requests over HTTP/2, one goroutine each, and RequestsConn how many
 	// requests of one connection are served: until the handler has returned and the response is sent. Above
 	// either a request gets 503. Defaults 1024 and 256, more than a browser has under way.
 	// The bodies of one connection's requests that wait for their handlers are at most RequestsConn times
@@ -83,7 +83,7 @@ type Limits struct {
 	// ResponseBuffer is how many octets of one response may wait for the peer, give or take a DATA frame: Write blocks
 	// at the limit. A response whose fields are larger is replaced by 500. Default 64 KiB.
 	ResponseBuffer int
-	// RequestTimeout is how long a request to Server.HTTP may take until its response is sent; a handler may change
+	// RequestTimeout is how long a request over HTTP/2 to Server.HTTP may take until its response is sent; a handler may change
 	// it for its own request with http.ResponseController.SetWriteDeadline. Then its context ends, and the
 	// peer gets 503 or, if the response has begun, RST_STREAM; over HTTP/1.1 its connection ends. Default 30 s.
 	RequestTimeout time.Duration

@@ -78,6 +78,7 @@ func (c *conn) recvPlain(id uint32, end bool, q *hpack.Request) error {
 			return err
 		}
 	}
+	c.core.stats.RequestsPlain++
 	s := c.newStream(id, streamRequest, end)
 	c.plains().byID[id] = r
 	switch {
@@ -117,7 +118,6 @@ func (r *plainRequest) complete(id uint32) error {
 
 // respondPlain answers a request for which there is no handler.
 func (c *conn) respondPlain(s *stream) {
-	c.core.stats.RequestsPlain++
 	c.refusePlain(s, 404, nil, "this server speaks WebSocket (RFC 8441)")
 }
 

@@ -26,10 +26,10 @@ type Stats struct {
 	HandshakesShed    uint64 // refused with 503: Limits.PendingHandshakes, too much sent before, or shutting down
 
 	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
-	RequestsPlain  uint64 // requests that are no WebSocket, answered with 404 for want of Server.HTTP
+	RequestsPlain  uint64 // requests that are no WebSocket
 
-	RequestsRunning int64  // handlers of Server.HTTP that run now
-	RequestsServed  uint64 // requests given to Server.HTTP
+	RequestsRunning int64  // handlers of Server.HTTP that run now, for requests over HTTP/2
+	RequestsServed  uint64 // of RequestsPlain those over HTTP/2 that were given to Server.HTTP
 	RequestsRefused uint64 // answered with 503 because of Limits.Requests or RequestsConn, or 413 because of RequestSize
 	RequestsExpired uint64 // not answered within Limits.RequestTimeout
 

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	cryptorand "crypto/rand"
@@ -413,6 +414,34 @@ func TestTLSCutAtEveryOctet(t *testing.T) {
 		opened, closed := r.count()
 		return s.TLSHandshakes == 0 && s.Connections == 0 && opened == closed
 	})
+}
+
+// net/http's client, for plain requests over HTTP/2.
+func TestTLSHTTP(t *testing.T) {
+	s := secureServer(t, echo)
+	s.HTTP = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(w, r.Body)
+		if r.TLS == nil || r.TLS.NegotiatedProtocol != "h2" || n != 1<<20 || err != nil {
+			t.Errorf("%d octets, %v, %+v", n, err, r.TLS)
+		}
+	})
+	r := serve(t, s)
+	transport := &http.Transport{TLSClientConfig: clientConfig(), Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP2(true)
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	for range 3 {
+		sent := bytes.Repeat([]byte("content "), 1<<17)
+		response, err := client.Post("https://"+r.addr.String(), "text/plain", bytes.NewReader(sent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if response.ProtoMajor != 2 || err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("%s: %d octets, %v", response.Proto, len(got), err)
+		}
+	}
 }
 
 // net/http's client, for plain requests over HTTP/1.1.
