@@ -285,10 +285,13 @@ func (x *exchange) leave(to exchangeState) {
 // setTimeout changes how long the request may take from now on. The handler.
 func (x *exchange) setTimeout(d time.Duration) error {
 	x.mu.Lock()
+	if err := x.closed(); err != nil {
+		x.mu.Unlock()
+		return err
+	}
 	x.wish.deadline, x.wish.timeout = true, d
-	err := x.closed()
 	x.unlockAndTell()
-	return err
+	return nil
 }
 
 // unlockAndTell ends a critical section that leaves something for the loop to look at.

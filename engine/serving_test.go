@@ -164,6 +164,31 @@ func TestServingEnds(t *testing.T) {
 	p.hears("what was on its way is ignored")
 }
 
+// What goroutines of a handler do when it has returned has no effect.
+func TestServingBehindTheEnd(t *testing.T) {
+	p := openServed(t, Limits{}, "SETTINGS INITIAL_WINDOW_SIZE=0")
+	p.post(1)
+	p.data(1, 0, []byte("body"))
+	w := p.writer(0)
+	io.WriteString(w, "all")
+	w.finish()
+	w.Write(make([]byte, 5000))
+	if err := w.FlushError(); !errors.Is(err, errReturned) {
+		t.Errorf("Flush: %v", err)
+	}
+	if err := w.SetWriteDeadline(time.Now()); !errors.Is(err, errReturned) {
+		t.Errorf("SetWriteDeadline: %v", err)
+	}
+	if _, err := (requestBody{w.x}).Read(make([]byte, 1)); !errors.Is(err, http.ErrBodyReadAfterClose) {
+		t.Errorf("Read: %v", err)
+	}
+	p.settle()
+	p.later(0)
+	p.frames()
+	p.send("WINDOW_UPDATE 1 increment=100")
+	p.hears("the response is as it was", `DATA 1 END_STREAM "all"`)
+}
+
 func TestServingFields(t *testing.T) {
 	p := openServed(t, Limits{})
 	p.get(1)
@@ -391,6 +416,10 @@ func TestServingDeadline(t *testing.T) {
 	}
 	p.later(time.Hour)
 	p.hears("without a deadline there is none")
+	p.writer(3).SetWriteDeadline(time.Now().Add(290 * 365 * 24 * time.Hour))
+	p.settle()
+	p.later(time.Hour)
+	p.hears("nor with one that no clock here will ever show")
 	p.writer(3).SetWriteDeadline(time.Now().Add(-1))
 	p.settle()
 	p.later(0)
