@@ -29,9 +29,9 @@ type exchange struct {
 	remote  netip.AddrPort
 	tls     *tls.ConnectionState // nil: cleartext
 	ctx     context.Context
+	cancel  context.CancelCauseFunc
 
 	fieldsMax int // of the response, as RFC 9113 §6.5.2 counts
-	cancel    context.CancelCauseFunc
 
 	mu      sync.Mutex
 	changed sync.Cond // the handler may go on
@@ -44,7 +44,7 @@ type exchange struct {
 	bodyErr  error // behind body: io.EOF, or why there is no more
 	left     int64 // octets of the body that are still accepted
 	consumed int   // octets read since the loop was told
-	expects  bool  // 100 (Continue): the peer waits for 100 (Continue)
+	expects  bool  // the peer waits for 100 (Continue)
 
 	output  []output
 	pending int
@@ -86,9 +86,9 @@ func (v *service) newExchange(s *stream, q *hpack.Request) *exchange {
 		request: *q,
 		remote:  s.conn.remote,
 		tls:     s.conn.tlsState(),
-		left:    v.limits.RequestSize,
 
 		fieldsMax: s.conn.plain.fieldsMax,
+		left:      v.limits.RequestSize,
 	}
 	x.request.Fields = slices.Clone(q.Fields)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
