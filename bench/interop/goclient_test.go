@@ -1,0 +1,58 @@
+package interop
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"golang.org/x/net/http2"
+)
+
+// Go's HTTP/2 client, with the frames of gobwas/ws on its streams.
+func TestGoTransport(t *testing.T) {
+	s := newServer(t)
+	tap := newTap(t, s.listen(t), nil)
+	transport := &http2.Transport{
+		AllowHTTP: true,
+		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	(&route{server: s, dial: dialTransport(t, transport, "http://"+tap.Addr().String()), sockets: 500, connections: 1}).check(t)
+}
+
+// dialTransport opens WebSockets by extended CONNECT.
+func dialTransport(t *testing.T, transport *http2.Transport, origin string) dialer {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	t.Cleanup(cancel)
+	return func(path string, protocols ...string) (*client, error) {
+		body, write := io.Pipe()
+		request, err := http.NewRequestWithContext(ctx, "CONNECT", origin+path, body)
+		if err != nil {
+			return nil, err
+		}
+		request.Header[":protocol"] = []string{"websocket"}
+		request.Header.Set("Sec-WebSocket-Version", "13")
+		for _, p := range protocols {
+			request.Header.Add("Sec-WebSocket-Protocol", p)
+		}
+		response, err := transport.RoundTrip(request)
+		if err != nil {
+			return nil, err
+		}
+		if response.StatusCode != 200 {
+			defer response.Body.Close()
+			defer write.Close()
+			return nil, newRefusal(response)
+		}
+		return &client{
+			Reader: response.Body, Writer: write, protocol: response.Header.Get("Sec-WebSocket-Protocol"),
+			end: func() error { return errors.Join(write.Close(), response.Body.Close()) },
+		}, nil
+	}
+}
