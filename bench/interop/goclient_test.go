@@ -12,6 +12,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
+//lint:file-ignore SA1019 http.Transport, the successor, sends no :protocol
+
 // Go's HTTP/2 client, with the frames of gobwas/ws on its streams.
 func TestGoTransport(t *testing.T) {
 	s := newServer(t)

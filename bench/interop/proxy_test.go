@@ -59,7 +59,7 @@ func TestNghttpx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, command(t, "nghttpx", "--conf=/dev/null", "--workers=1", "--rlimit-nofile=12000", "--errorlog-file=/dev/stderr",
+	p := start(t, command(t, "nghttpx", "--conf=/dev/null", "--single-process", "--workers=1", "--rlimit-nofile=12000", "--errorlog-file=/dev/stderr",
 		"--frontend=unix:"+front+";no-tls", "--backend="+host+","+port+";;proto=h2"))
 	wantListening(t, p, front)
 	(&route{server: s, dial: dialUpgrade(front), sockets: 5000, connections: 1}).check(t)

@@ -36,6 +36,7 @@ func (r *route) check(t *testing.T) {
 	} else {
 		t.Run("a slow client slows nobody", r.checkSlow)
 	}
+	t.Run("shutdown", r.checkShutdown)
 }
 
 // open opens a WebSocket, or fails.
@@ -206,4 +207,18 @@ func (r *route) checkBlocking(t *testing.T) {
 	slow.end()
 	each(t, "fan-out afterwards", near, len(near), func(_ int, c *client) error { return c.wantNumbered(0, sent) })
 	t.Logf("%d sockets shared the slow client's connection, %d did not", len(near), len(far))
+}
+
+// When the server ends, every client is told so and answers.
+func (r *route) checkShutdown(t *testing.T) {
+	const sockets = 50
+	clients := r.openAll(t, "/shutdown", sockets)
+	ended := r.shutdown()
+	each(t, "close", clients, len(clients), func(_ int, c *client) error {
+		return c.wantClosed(wsutil.ClosedError{Code: 1001, Reason: "going away"})
+	})
+	if err := <-ended; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	r.wantClosed(t, "/shutdown", sockets, ws.CloseError{Code: 1001, Local: true})
 }

@@ -265,29 +265,35 @@ func (s *server) wantClosed(t *testing.T, path string, n int, want ws.CloseError
 	}
 }
 
-// String is all of it, for a test that failed.
+// String is all of it, for a test that failed. Like sockets are one line.
 func (s *server) String() string {
 	text := fmt.Sprintf("%+v\n", s.Stats())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	const shown = 300
+	count := 0
 	for i, k := range s.sockets {
-		if i == shown {
-			text += fmt.Sprintf("... and %d more\n", len(s.sockets)-shown)
-			break
+		line := k.String()
+		if count++; i+1 < len(s.sockets) && s.sockets[i+1].String() == line {
+			continue
 		}
-		text += fmt.Sprintf("%s of %s from %q, %q: opened %v, %d messages, closed %v\n",
-			k.path, k.authority, k.origin, k.offered, k.opened, k.messages, k.closed)
+		text += fmt.Sprintf("%d x %s\n", count, line)
+		count = 0
 	}
 	return text + s.log.String()
 }
 
-// shutdown ends the server gracefully.
-func (s *server) shutdown(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		t.Errorf("Shutdown: %v", err)
-	}
+func (k *socket) String() string {
+	return fmt.Sprintf("%s of %s from %q, %q: opened %v, %d messages, closed %v",
+		k.path, k.authority, k.origin, k.offered, k.opened, k.messages, k.closed)
+}
+
+// shutdown ends the server gracefully, and tells when it has.
+func (s *server) shutdown() (ended chan error) {
+	ended = make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		ended <- s.Shutdown(ctx)
+	}()
+	return ended
 }

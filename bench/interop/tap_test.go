@@ -13,15 +13,15 @@ import (
 // test fails.
 type tap struct {
 	net.Listener
-	backend string
-	keys    *keyLog // nil: cleartext
-	lines   transcript
+	keys  *keyLog // nil: cleartext
+	lines transcript
 
-	mu    sync.Mutex
-	ended bool
-	conns map[net.Conn]struct{}
-	next  int
-	done  sync.WaitGroup
+	mu      sync.Mutex
+	backend string
+	ended   bool
+	conns   map[net.Conn]struct{}
+	next    int
+	done    sync.WaitGroup
 }
 
 // newTap relays to backend until the test ends. keys are those of the server, nil if it has no TLS.
@@ -48,6 +48,13 @@ func (tap *tap) port() string {
 	return port
 }
 
+// redirect has new connections go to another server.
+func (tap *tap) redirect(backend string) {
+	tap.mu.Lock()
+	defer tap.mu.Unlock()
+	tap.backend = backend
+}
+
 // end closes everything and waits for it.
 func (tap *tap) end() {
 	tap.Close()
@@ -72,7 +79,10 @@ func (tap *tap) accept() {
 
 // relay copies both ways until both sides have ended, and passes on how they did.
 func (tap *tap) relay(client *net.TCPConn) {
-	nc, err := net.Dial("tcp", tap.backend)
+	tap.mu.Lock()
+	backend := tap.backend
+	tap.mu.Unlock()
+	nc, err := net.Dial("tcp", backend)
 	if err != nil {
 		client.SetLinger(0)
 		client.Close()
