@@ -43,10 +43,10 @@ func newRefusal(response *http.Response) *refusal {
 	return &refusal{response.StatusCode, string(body)}
 }
 
-// dialUpgrade opens a WebSocket over HTTP/1.1 on a Unix socket.
-func dialUpgrade(address string) dialer {
+// dialUpgrade opens WebSockets over HTTP/1.1, on connections that connect makes.
+func dialUpgrade(connect func() (net.Conn, error)) dialer {
 	return func(path string, protocols ...string) (*client, error) {
-		nc, err := net.Dial("unix", address)
+		nc, err := connect()
 		if err != nil {
 			return nil, err
 		}

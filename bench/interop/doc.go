@@ -6,5 +6,5 @@
 // it would do, and then compares what the client reports with what the server saw. Between them stands a
 // tap, which keeps every frame as text, under TLS too, and shows it when a test fails.
 //
-// With H2WS_SCREENSHOTS=folder the browsers' last pages are left there as PNG files.
+// With H2WS_INTEROP_OUT=folder the transcripts of all tests are left there, and pictures of the browsers' pages.
 package interop

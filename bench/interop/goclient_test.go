@@ -14,18 +14,35 @@ import (
 
 //lint:file-ignore SA1019 http.Transport, the successor, sends no :protocol
 
+// The opening handshake of gobwas/ws, over HTTP/1.1.
+func TestGobwas(t *testing.T) {
+	clearAndTLS(t, func(t *testing.T, certificate *tls.Certificate) {
+		s := newServer(t)
+		tap := s.tapped(t, certificate)
+		connect := func() (net.Conn, error) { return net.Dial("tcp", tap.Addr().String()) }
+		if certificate != nil {
+			connect = func() (net.Conn, error) { return tls.Dial("tcp", tap.Addr().String(), anyCertificate) }
+		}
+		(&route{server: s, dial: dialUpgrade(connect), sockets: 1000, connections: 1000}).check(t)
+	})
+}
+
 // Go's HTTP/2 client, with the frames of gobwas/ws on its streams.
 func TestGoTransport(t *testing.T) {
-	s := newServer(t)
-	tap := newTap(t, s.listen(t), nil)
-	transport := &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		},
-	}
-	t.Cleanup(transport.CloseIdleConnections)
-	(&route{server: s, dial: dialTransport(t, transport, "http://"+tap.Addr().String()), sockets: 500, connections: 1}).check(t)
+	clearAndTLS(t, func(t *testing.T, certificate *tls.Certificate) {
+		s := newServer(t)
+		tap := s.tapped(t, certificate)
+		transport, origin := &http2.Transport{TLSClientConfig: anyCertificate}, "https://"+tap.Addr().String()
+		if certificate == nil {
+			origin = "http://" + tap.Addr().String()
+			transport.AllowHTTP = true
+			transport.DialTLSContext = func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, addr)
+			}
+		}
+		t.Cleanup(transport.CloseIdleConnections)
+		(&route{server: s, dial: dialTransport(t, transport, origin), sockets: 500, connections: 1}).check(t)
+	})
 }
 
 // dialTransport opens WebSockets by extended CONNECT.

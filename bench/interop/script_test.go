@@ -1,9 +1,11 @@
 package interop
 
 import (
-	"net"
+	"crypto/tls"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	"h2ws/ws"
@@ -13,21 +15,20 @@ import (
 // writes down what it got.
 
 func TestNode(t *testing.T) {
-	s := newServer(t)
-	tap := newTap(t, s.listen(t), nil)
-	checkScript(t, s, func(t *testing.T, r *report) {
-		node := command(t, "node", "testdata/client.cjs", "http://"+tap.Addr().String())
-		node.Env = append(os.Environ(), "NODE_PATH=/usr/share/nodejs") // where Debian has the package ws
-		runJSON(t, node, r)
+	clearAndTLS(t, func(t *testing.T, certificate *tls.Certificate) {
+		checkScript(t, certificate, func(t *testing.T, origin string) *exec.Cmd {
+			node := command(t, "node", "testdata/client.cjs", origin)
+			node.Env = append(os.Environ(), "NODE_PATH=/usr/share/nodejs") // where Debian has the package ws
+			return node
+		})
 	})
 }
 
 func TestPython(t *testing.T) {
-	s := newServer(t)
-	host, port, _ := net.SplitHostPort(newTap(t, s.listen(t), nil).Addr().String())
-	// The interpreter of Debian, which has h2 and wsproto.
-	checkScript(t, s, func(t *testing.T, r *report) {
-		runJSON(t, command(t, "/usr/bin/python3", "testdata/client.py", host, port), r)
+	clearAndTLS(t, func(t *testing.T, certificate *tls.Certificate) {
+		checkScript(t, certificate, func(t *testing.T, origin string) *exec.Cmd {
+			return command(t, "/usr/bin/python3", "testdata/client.py", origin) // Debian's, which has h2 and wsproto
+		})
 	})
 }
 
@@ -55,9 +56,14 @@ const (
 	scriptPublished = 10
 )
 
-func checkScript(t *testing.T, s *server, run func(*testing.T, *report)) {
+func checkScript(t *testing.T, certificate *tls.Certificate, script func(*testing.T, string) *exec.Cmd) {
+	s := newServer(t)
+	origin := "http://" + s.tapped(t, certificate).Addr().String()
+	if certificate != nil {
+		origin = strings.Replace(origin, "http", "https", 1)
+	}
 	var r report
-	if !t.Run("runs", func(t *testing.T) { run(t, &r) }) {
+	if !t.Run("runs", func(t *testing.T) { runJSON(t, script(t, origin), &r) }) {
 		return
 	}
 	t.Run("extended CONNECT is offered", func(t *testing.T) {

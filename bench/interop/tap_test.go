@@ -36,9 +36,7 @@ func newTap(t *testing.T, backend string, keys *keyLog) *tap {
 	tap.done.Go(tap.accept)
 	t.Cleanup(func() {
 		tap.end()
-		if t.Failed() {
-			tap.lines.show(t, "connections through "+tap.port())
-		}
+		tap.lines.show(t, tap.port())
 	})
 	return tap
 }

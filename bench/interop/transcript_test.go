@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -52,14 +53,28 @@ func (l *transcript) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// show writes the transcript to a file that stays, and prints it.
-func (l *transcript) show(t *testing.T, title string) {
-	text := l.String()
-	file, err := os.CreateTemp("", "h2ws-interop-*.txt")
-	if err == nil {
-		_, err = file.WriteString(text)
-		file.Close()
-		title += ", also in " + file.Name()
+// outFolder is where pictures and transcripts are left; empty: nowhere.
+var outFolder = os.Getenv("H2WS_INTEROP_OUT")
+
+// outFile is a name in outFolder for something of a test.
+func outFile(t *testing.T, suffix string) string {
+	return filepath.Join(outFolder, strings.ReplaceAll(t.Name(), "/", "-")+suffix)
+}
+
+// show leaves the transcript in outFolder. If the test has failed it prints it, and leaves it in any case.
+func (l *transcript) show(t *testing.T, port string) {
+	file := outFile(t, "-"+port+".txt")
+	switch {
+	case outFolder == "" && !t.Failed():
+		return
+	case outFolder == "":
+		file = filepath.Join(os.TempDir(), "h2ws-interop-"+filepath.Base(file))
 	}
-	t.Logf("%s (%v):\n%s", title, err, text)
+	text := l.String()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Error(err)
+	}
+	if t.Failed() {
+		t.Logf("connections through port %s, also in %s:\n%s", port, file, text)
+	}
 }

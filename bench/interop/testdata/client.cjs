@@ -11,7 +11,8 @@ class Socket {
     this.wanted = null; // resolves the promise of next
     this.closed = new Promise((resolve) => { this.resolveClosed = resolve; });
     const head = {
-      ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http', ':path': path, 'sec-websocket-version': '13',
+      ':method': 'CONNECT', ':protocol': 'websocket', ':path': path, 'sec-websocket-version': '13',
+      ':scheme': session.encrypted ? 'https' : 'http',
     };
     if (protocols.length > 0) head['sec-websocket-protocol'] = protocols.join(', ');
     this.stream = session.request(head);
@@ -56,7 +57,7 @@ async function open(session, path, protocols) {
 
 async function main(origin) {
   const report = {};
-  const session = http2.connect(origin);
+  const session = http2.connect(origin, { rejectUnauthorized: false });
   const [settings] = await once(session, 'remoteSettings');
   report.extendedConnect = settings.enableConnectProtocol;
 

@@ -3,7 +3,9 @@ for the server at the address given."""
 
 import json
 import socket
+import ssl
 import sys
+import urllib.parse
 
 import h2.config
 import h2.connection
@@ -16,9 +18,14 @@ from wsproto.events import CloseConnection, TextMessage
 class Session:
     """One HTTP/2 connection and its WebSockets by stream."""
 
-    def __init__(self, host, port):
-        self.socket = socket.create_connection((host, port), timeout=30)
-        self.authority = f"{host}:{port}"
+    def __init__(self, origin):
+        url = urllib.parse.urlsplit(origin)
+        self.scheme, self.authority = url.scheme, url.netloc
+        self.socket = socket.create_connection((url.hostname, url.port), timeout=30)
+        if self.scheme == "https":
+            context = ssl._create_unverified_context()
+            context.set_alpn_protocols(["h2"])
+            self.socket = context.wrap_socket(self.socket)
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.h2.initiate_connection()
         self.streams = {}
@@ -71,7 +78,7 @@ class Socket:
         self.id = session.h2.get_next_available_stream_id()
         session.streams[self.id] = self
         fields = [
-            (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"),
+            (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", session.scheme),
             (":authority", session.authority), (":path", path), ("sec-websocket-version", "13"),
         ]
         if protocols:
@@ -121,9 +128,9 @@ class Socket:
         return self.close
 
 
-def main(host, port):
+def main(origin):
     report = {}
-    session = Session(host, int(port))
+    session = Session(origin)
     report["extendedConnect"] = session.extended_connect
 
     echo = Socket(session, "/echo", ["bad", "good"])
@@ -153,4 +160,4 @@ def main(host, port):
     print(json.dumps(report))
 
 
-main(sys.argv[1], sys.argv[2])
+main(sys.argv[1])
