@@ -26,6 +26,12 @@ func (s *stream) membership(sh *share) *membership {
 		return &s.member
 	}
 	more := s.others()
+	if s.crowded() {
+		if i, is := s.rare.by[sh]; is {
+			return &more[i]
+		}
+		return nil
+	}
 	for i := range more {
 		if m := &more[i]; m.feed.share == sh {
 			return m
@@ -43,16 +49,40 @@ func (s *stream) others() []membership {
 }
 
 // newMembership is the place for one more.
-func (s *stream) newMembership() *membership {
+func (s *stream) newMembership(sh *share) *membership {
 	if s.member.feed == nil {
 		return &s.member
 	}
 	if s.rare == nil {
 		s.rare = new(rare)
 	}
+	n := len(s.rare.more)
+	if n == crowd {
+		s.settle()
+		s.waits()
+		s.rare.by = make(map[*share]int)
+		for i := range s.rare.more {
+			s.rare.by[s.rare.more[i].feed.share] = i
+		}
+	}
+	if s.rare.by != nil {
+		s.rare.by[sh] = n
+	}
 	s.rare.more = append(s.rare.more, membership{})
-	return &s.rare.more[len(s.rare.more)-1]
+	return &s.rare.more[n]
 }
+
+// crowd is how many topics but the first a socket may be in before it is crowded. To settle its window, and to tell
+// its feeds that it waits or rests, is a visit to each of them: of a crowded socket they believe that it always
+// waits, look at it one by one and charge its window at once.
+//
+//	crowded  =>  every charged() == 0, every bit of feedWindows is set
+const crowd = 8
+
+func (s *stream) crowded() bool { return s.rare != nil && s.rare.by != nil }
+
+// apart reports whether feeds must look at s one by one in any case.
+func (s *stream) apart() bool { return s.rare != nil && (s.rare.by != nil || s.rare.stats != nil) }
 
 // join makes s a member, and queues what the topic retained for it: all of it, as a socket that is slow before its
 // first message would be no use. RetainKeys bounds it.
@@ -61,7 +91,7 @@ func (s *stream) join(sh *share, retained []*ws.Prepared) {
 		sh.topic.unwant(sh, 1)
 		return
 	}
-	s.conn.feedTo(sh).add(s, s.newMembership())
+	s.conn.feedTo(sh).add(s, s.newMembership(sh))
 	sh.members++
 	sh.topic.members.Add(1)
 	for _, p := range retained {
@@ -106,14 +136,31 @@ func (s *stream) unlist(m *membership) {
 		*m = membership{}
 		return
 	}
+	if s.crowded() {
+		s.rare.unindex(m.feed.share)
+	}
 	*m = more[last]
 	more[last] = membership{}
 	s.rare.more = more[:last]
+	if last <= crowd {
+		s.rare.by = nil
+	}
 	if last == 0 {
 		s.rare.more = nil
 	}
 	if last == 0 && s.rare.stats == nil {
 		s.rare = nil
+	}
+}
+
+// unindex takes a share out of by. The last of more takes its place, be that in more or the first's.
+func (r *rare) unindex(sh *share) {
+	last := r.more[len(r.more)-1].feed.share
+	i, among := r.by[sh]
+	delete(r.by, sh)
+	delete(r.by, last)
+	if among && last != sh {
+		r.by[last] = i
 	}
 }
 
@@ -139,7 +186,7 @@ func (c *conn) loseFeeds() {
 
 // waits tells the feeds that something waits in the queue of s, and rests that nothing does any more.
 func (s *stream) waits() {
-	if !s.joined() {
+	if !s.joined() || s.crowded() {
 		return
 	}
 	s.member.wait()
@@ -159,7 +206,7 @@ func (s *stream) rests() {
 	if s.drains {
 		s.drain()
 	}
-	if !s.joined() {
+	if !s.joined() || s.apart() {
 		return
 	}
 	s.member.feed.rest(s, &s.member)

@@ -45,8 +45,9 @@ type stream struct {
 
 // rare is what a stream has an object more for.
 type rare struct {
-	more  []membership  // of all topics but the first
-	stats *ws.ConnStats // nil: its messages are not counted
+	more  []membership   // of all topics but the first
+	by    map[*share]int // where in more, of a socket that is crowded; else nil
+	stats *ws.ConnStats  // nil: its messages are not counted
 }
 
 // streamKind says what a stream carries.

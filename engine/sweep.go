@@ -296,9 +296,9 @@ func (f *feed) queueBatch(s *stream) {
 // feedWindows lets a sweep charge the windows of its members without a visit to any. Each member's window has
 // been charged total octets less its membership's base; what is not yet in its sendWindow is put there by
 // settle. A bit per member says who must be looked at one by one, because something waits in
-// its queue, its window is small or its messages are counted:
+// its queue, its window is small, its messages are counted or it is in many topics:
 //
-//	bit clear  =>  turn == turnNone and stats() == nil and ahead >= leastNow()
+//	bit clear  =>  turn == turnNone and not apart() and ahead >= leastNow()
 //
 // where ahead is available() less the batches being swept that it has yet to get. While leastNow() is
 // not negative, a member whose bit is clear and who has not got the batch can take it.
@@ -387,13 +387,13 @@ func (f *feed) rescan(n int64) {
 	w := &f.windows
 	w.least, w.mark = max(n, int64(f.conn.peerInitial)/4), f.conn.taken
 	for i, s := range f.members {
-		w.set(i, s.turn != turnNone || s.stats() != nil || s.available()-f.conn.sweeping < w.least)
+		w.set(i, s.turn != turnNone || s.apart() || s.available()-f.conn.sweeping < w.least)
 	}
 }
 
 // rest notes that nothing waits in the member's queue any more.
 func (f *feed) rest(s *stream, m *membership) {
-	if m.index != memberLate && s.turn == turnNone && s.stats() == nil && s.available()-f.conn.sweeping >= f.leastNow() {
+	if m.index != memberLate && s.turn == turnNone && !s.apart() && s.available()-f.conn.sweeping >= f.leastNow() {
 		f.windows.set(int(m.index), false)
 	}
 }
@@ -413,7 +413,7 @@ func (m *membership) charged() uint32 {
 
 // settle puts what feeds have charged into the stream's own window.
 func (s *stream) settle() {
-	if !s.joined() {
+	if !s.joined() || s.crowded() {
 		return
 	}
 	s.settleMembership(&s.member)

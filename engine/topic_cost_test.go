@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"h2ws/ws"
+)
+
+// What one thing costs must not grow with how many others there are. Who looks at the others panics.
+
+func TestCostOfASocketInManyTopics(t *testing.T) {
+	const topics = 1000
+	r := newRig(t, ws.Funcs{}, 1)
+	c := r.sockets[0]
+	var all []*Topic
+	for i := range topics {
+		all = append(all, NewTopic(fmt.Sprint(i), TopicOptions{}))
+		join(t, all[i], c)
+	}
+	r.turn()
+	s := c.Lower().(*stream)
+	more := s.others()
+	saved := append([]membership(nil), more...)
+	for i := range more {
+		more[i].feed = nil
+	}
+	for range 3 {
+		c.Send(ws.Text, []byte("direct"))
+		all[0].Publish(prepared(t, "published"))
+		r.turn()
+	}
+	copy(more, saved)
+	if s := all[0].Stats(); s.Delivered != 3 || r.core.stats.MessagesSent != 6 {
+		t.Errorf("%+v, %d messages sent", s, r.core.stats.MessagesSent)
+	}
+}
+
+// A socket is crowded with its tenth topic and no more when it has left enough: its window is charged once for each
+// message all the while, and no membership is taken for another.
+func TestCrowdedSocket(t *testing.T) {
+	p := openTopic(t, Limits{}, TopicOptions{}, 2)
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=1000000", "WINDOW_UPDATE 0 increment=1000000")
+	p.hears("windows of a million octets")
+	c, sent := p.all[0], 0
+	hears := func(n int) {
+		t.Helper()
+		sent += 102 * n
+		if got := len(p.heard()); got != n {
+			t.Fatalf("%d messages, want %d", got, n)
+		}
+		if n := window(c.Lower().(*stream)); n != 1000000-int64(sent) {
+			t.Fatalf("the window is %d after %d octets", n, sent)
+		}
+	}
+	var topics []*Topic
+	publish := func() {
+		t.Helper()
+		for i, topic := range topics {
+			topic.Publish(prepared(t, long(fmt.Sprint(i), 98)+"\n\n"))
+		}
+		p.settle()
+		hears(len(topics))
+	}
+	for range 20 {
+		topic := NewTopic("", TopicOptions{})
+		join(t, topic, c)
+		join(t, topic, c)
+		topics = append(topics, topic)
+		publish()
+	}
+	for i := 0; len(topics) > 0; i = (i + 7) % max(1, len(topics)) {
+		topics[i].Leave(c)
+		topics[i].Leave(c)
+		topics[i].Publish(prepared(t, "to nobody"))
+		topics = append(topics[:i], topics[i+1:]...)
+		publish()
+	}
+	if n := p.topic.Len(); n != 2 {
+		t.Errorf("%d members of the first topic", n)
+	}
+}
