@@ -53,9 +53,10 @@ type conn struct {
 	backlog     int            // octets in its streams' queues, shared ones as if they were not
 	plain       *plainRequests // nil: none yet
 	dirty       bool
-	leaves      bool // is on core.leaving
-	drains      bool // is on core.draining
-	closedSome  bool // so has this pass over streams: see closeSockets
+	leaves      bool  // is on core.leaving
+	drains      bool  // is on core.draining
+	closedSome  bool  // so has this pass over streams: see closeSockets
+	turns       uint8 // of streams since the last slice of a sweep
 
 	settings settingsState
 	drain    drainState

@@ -44,30 +44,30 @@ func (c *conn) pullData(g *gather) (more, shut bool) {
 			return true, false
 		}
 		slot, sweep := c.ready.Front(), open && c.feeds.Len() > 0
-		if slot == nil && !sweep {
-			return more, !open && c.feeds.Len() > 0
-		}
-		if slot != nil && !c.pullStream(g, streamOf(slot)) {
-			return more || len(c.control) > 0, true
-		}
-		if sweep && (slot == nil || visits%streamsPerSlice == 0) {
+		switch {
+		case sweep && (slot == nil || c.turns == streamsPerSlice):
+			c.turns = 0
 			open = c.pullFeed(g)
+		case slot != nil:
+			if !c.pullStream(g, streamOf(slot)) {
+				return more || len(c.control) > 0, true
+			}
+			c.turns = min(c.turns+1, streamsPerSlice)
+		default:
+			return more, !open && c.feeds.Len() > 0
 		}
 	}
 	return true, false
 }
 
 // streamsPerSlice is how many streams have their turn for each slice of a sweep, so that neither direct
-// sends nor topics starve: 16 frames of 16 KiB to a slice that fills the gather.
+// sends nor topics starve: 16 frames of 16 KiB to a slice that fills the gather. They are counted across gathers.
 const streamsPerSlice = 16
 
 // pullFeed sweeps a slice of the next feed. It reports false when the connection's window is what
 // stands in the way.
 func (c *conn) pullFeed(g *gather) bool {
 	slot := c.feeds.Front()
-	if slot == nil {
-		return true // pullStream has lost the connection
-	}
 	open := feedOf(slot).sweep(g)
 	if slot.Linked() && c.feeds.Len() > 1 {
 		c.feeds.Remove(slot)

@@ -80,3 +80,56 @@ func TestCrowdedSocket(t *testing.T) {
 		t.Errorf("%d members of the first topic", n)
 	}
 }
+
+// Sockets that answer have their turns though a topic of their connection always has more to be swept.
+func TestDirectSendsBesideABusyTopic(t *testing.T) {
+	const direct = 4 * streamsPerSlice
+	r, topic := newTopicRig(t, TopicOptions{LogMessages: 1 << 16}, 10_000)
+	for range 100 {
+		topic.Publish(prepared(t, long("", 1000)))
+	}
+	for _, c := range r.sockets[:direct] {
+		c.Send(ws.Text, []byte("direct"))
+	}
+	k := r.core
+	k.deliver()
+	gathers := 0
+	for ; r.conn.ready.Len() > 0; gathers++ {
+		r.gather.reset(gatherSize)
+		r.conn.sendWindow.Grant(65535, 65535)
+		r.conn.pull(r.gather)
+		if r.conn.sendWindow.Available(65535) < 1<<20 {
+			r.conn.sendWindow.Grant(65535, 1<<20)
+		}
+	}
+	if want := direct/streamsPerSlice + 1; gathers > want {
+		t.Errorf("%d gathers until %d have had their turn, want %d", gathers, direct, want)
+	}
+	if topic.Stats().Delivered == 0 {
+		t.Error("the topic has had none")
+	}
+}
+
+// Nor does a topic starve where each socket fills a frame.
+func TestTopicBesideBusySockets(t *testing.T) {
+	const direct = 4 * streamsPerSlice
+	r, topic := newTopicRig(t, TopicOptions{}, direct)
+	for _, c := range r.sockets {
+		for range 4 {
+			c.Send(ws.Binary, make([]byte, 15_000))
+		}
+	}
+	r.core.deliver()
+	topic.PublishExcept(prepared(t, "x"), r.sockets[0])
+	r.core.deliver()
+	f := r.conn.feedBy.all()[0]
+	gathers := 0
+	for ; f.slot.Linked() && f.next == 0 && f.pos == 0; gathers++ {
+		r.gather.reset(gatherSize)
+		r.conn.sendWindow.Grant(65535, 300_000)
+		r.conn.pull(r.gather)
+	}
+	if gathers > 2 {
+		t.Errorf("%d gathers until a topic has its turn, want 2 at most", gathers)
+	}
+}
