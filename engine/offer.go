@@ -183,5 +183,11 @@ func (k *core) tellDrops() {
 		s.ws.Dropped(&k.receiver, d)
 		s.conn.assembly += s.ws.Held() - held // OnDrop may have panicked
 	}
+	if len(k.drops) > dropsKept {
+		k.drops = nil
+	}
 	clear(k.drops)
 }
+
+// dropsKept is the most entries of drops whose memory is used again: to clear it takes as long as it ever was large.
+const dropsKept = 1 << 10
