@@ -141,6 +141,7 @@ func (sh *share) removeFirst() {
 	if len(l.entries) == 0 {
 		l.entries = l.entries[:0]
 		delete(sh.core.logs, sh)
+		sh.batch.reset(l.first)
 	}
 	sh.core.unhold(e.p)
 	e.receipt.release()
@@ -158,7 +159,6 @@ func (sh *share) gone() {
 	for len(sh.log.entries) > 0 {
 		sh.dropFirst()
 	}
-	sh.batch = batchCache{}
 }
 
 // batchCache is the batch that feeds are sweeping: most of them the same one, so it is composed once.
@@ -171,6 +171,12 @@ type batchCache struct {
 	excepts  []*stream // each is left out of some entry
 
 	newest map[string]uint64 // of a topic that conflates: where the newest of each key is
+}
+
+// reset empties b, which begins at pos. Only the memory of the list is kept.
+func (b *batchCache) reset(pos uint64) {
+	clear(b.excepts)
+	*b = batchCache{from: pos, to: pos, excepts: b.excepts[:0]}
 }
 
 // skips reports whether the entry at pos is replaced by a later one of the batch.
@@ -201,8 +207,7 @@ func (sh *share) compose(pos, limit uint64) *batchCache {
 	if b.messages > 0 && b.from == pos && (b.to == limit || b.full && b.to < limit) {
 		return b
 	}
-	clear(b.excepts)
-	*b = batchCache{from: pos, to: pos, excepts: b.excepts[:0]}
+	b.reset(pos)
 	b.newest = sh.choose(b, limit)
 	if b.to == pos+1 {
 		e := sh.log.at(pos)

@@ -133,3 +133,38 @@ func TestTopicBesideBusySockets(t *testing.T) {
 		t.Errorf("%d gathers until a topic has its turn, want 2 at most", gathers)
 	}
 }
+
+// What has been delivered is not kept, be there a million topics: neither a message nor a batch of several.
+func TestDeliveredMessagesAreNotKept(t *testing.T) {
+	p := openTopic(t, Limits{}, TopicOptions{}, 3)
+	for _, texts := range [][]string{{long("a", 1000)}, {long("b", 1000), long("c", 1000)}} {
+		p.publish(texts...)
+		p.heard()
+		if b := &p.topic.shares[0].batch; b.frame != nil {
+			t.Errorf("%d octets of %d messages are kept for nobody", len(b.frame), len(texts))
+		}
+	}
+	p.topic.PublishExcept(prepared(t, "d"), p.all[0])
+	p.settle()
+	b := &p.topic.shares[0].batch
+	for _, s := range b.excepts[:cap(b.excepts)] {
+		if s != nil {
+			t.Error("a socket is kept that a message was not for")
+		}
+	}
+}
+
+// A turn in which very many sockets lost something does not make all later ones dear.
+func TestDropsOfManyAreForgotten(t *testing.T) {
+	p := openSlow(t, Limits{MaxConcurrentStreams: 2 * dropsKept, Queue: ws.QueueLimits{MaxMessages: 1, Policy: ws.DropOldest}}, TopicOptions{}, 0)
+	for i := range uint32(dropsKept + 1) {
+		p.headers(2*i+1, 0, p.connectFields())
+	}
+	p.publish("a", "b")
+	if len(p.drops) != dropsKept+1 {
+		t.Fatalf("%d sockets are told", len(p.drops))
+	}
+	if p.core.drops != nil {
+		t.Error("the list of them is kept")
+	}
+}
