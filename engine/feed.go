@@ -59,15 +59,15 @@ func (c *conn) feedTo(sh *share) *feed {
 func (f *feed) remove() {
 	sh := f.share
 	if f.slot.Linked() {
-		f.conn.feeds.Remove(&f.slot)
+		f.sleep()
 		f.conn.touch() // it may have been all that waited
 	}
 	f.conn.sweeping -= int64(f.windows.size)
 	sh.log.exit(f.pos)
-	last := sh.feeds[len(sh.feeds)-1]
-	sh.feeds[f.index], last.index = last, f.index
-	sh.feeds[len(sh.feeds)-1] = nil
-	sh.feeds = sh.feeds[:len(sh.feeds)-1]
+	last := len(sh.feeds) - 1
+	f.moveTo(last)
+	sh.feeds[last] = nil
+	sh.feeds = sh.feeds[:last]
 	f.conn.feedBy.remove(f)
 	sh.trim()
 }
@@ -83,12 +83,26 @@ func (f *feed) retire() {
 	}
 }
 
-// wake has the feed swept when its connection can send.
+// wake has the feed, which slept, swept when its connection can send.
 func (f *feed) wake() {
-	if !f.slot.Linked() {
-		f.conn.feeds.Push(&f.slot)
-	}
+	f.conn.feeds.Push(&f.slot)
+	f.moveTo(f.share.awake)
+	f.share.awake++
 	f.conn.touch()
+}
+
+// sleep is the end of it: there is nothing to be swept.
+func (f *feed) sleep() {
+	f.conn.feeds.Remove(&f.slot)
+	f.share.awake--
+	f.moveTo(f.share.awake)
+}
+
+// moveTo exchanges the feed with the one at an index of share.feeds.
+func (f *feed) moveTo(i int) {
+	list := f.share.feeds
+	list[i], list[f.index] = f, list[i]
+	list[f.index].index, f.index = f.index, i
 }
 
 // memberLate in place of an index: the member is among the late.

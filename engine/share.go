@@ -14,8 +14,9 @@ import (
 type share struct {
 	topic   *Topic
 	core    *core
-	wanted  int // members, and posts on their way
-	feeds   []*feed
+	wanted  int     // members, and posts on their way
+	feeds   []*feed // first those that have something to be swept
+	awake   int     // how many these are
 	log     topicLog
 	batch   batchCache
 	counted []*stream // members with stats of their own, see counted.go
@@ -114,7 +115,7 @@ func (sh *share) open() {
 		sh.openAt = sh.core.now + interval
 	}
 	sh.openTo = sh.log.end()
-	for _, f := range sh.feeds {
+	for _, f := range sh.feeds[sh.awake:] {
 		f.wake()
 	}
 }

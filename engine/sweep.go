@@ -21,7 +21,7 @@ func (f *feed) sweep(g *gather) (open bool) {
 	if f.begin() {
 		open = f.sweepBatch(g, f.share.compose(f.pos, f.end))
 	} else {
-		f.conn.feeds.Remove(&f.slot)
+		f.sleep()
 	}
 	f.busy = false
 	f.retire()

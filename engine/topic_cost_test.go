@@ -168,3 +168,39 @@ func TestDropsOfManyAreForgotten(t *testing.T) {
 		t.Error("the list of them is kept")
 	}
 }
+
+// A publish does not look at the connections that still have something to be swept, be all but one of 10,000 stalled.
+func TestPublishLooksAtNoStalledConnection(t *testing.T) {
+	topic := NewTopic("", TopicOptions{LogMessages: 10})
+	r := newRig(t, ws.Funcs{Handshake: func(q *ws.Request) { q.Accept(ws.AcceptOptions{Topics: []ws.Topic{topic}}) }}, 1)
+	for range 9 {
+		r.connect()
+	}
+	sh := topic.shares[0]
+	stalled := append([]*feed(nil), sh.feeds[:9]...)
+	for _, f := range stalled {
+		f.conn.sendWindow.Take(int32(f.conn.sendWindow.Available(65535)))
+	}
+	topic.Publish(prepared(t, "wakes all"))
+	r.turn()
+	saved := make([]*conn, len(stalled))
+	for i, f := range stalled {
+		saved[i], f.conn = f.conn, nil
+	}
+	for range 20 {
+		topic.Publish(prepared(t, "wakes one"))
+		r.turn()
+	}
+	if s := topic.Stats(); s.Delivered != 21 || s.DroppedLog != 9*11 || s.Pending != 9*10 {
+		t.Errorf("%+v", s)
+	}
+	for i, f := range stalled {
+		f.conn = saved[i]
+		f.conn.sendWindow.Grant(65535, 65535)
+		f.conn.touch()
+	}
+	r.turn()
+	if s := topic.Stats(); s.Delivered != 21+9*10 || s.Pending != 0 {
+		t.Errorf("%+v", s)
+	}
+}

@@ -94,6 +94,9 @@ func (f *fan) checkShare(when string, sh *share, hold func(*ws.Prepared)) (pendi
 		if fd.index != i || fd.share != sh || fd.conn.feedBy.find(sh) != fd {
 			f.failf("%s: a feed is not where it says", when)
 		}
+		if awake := i < sh.awake; awake != fd.slot.Linked() || !awake && fd.pos < sh.openTo {
+			f.failf("%s: the %d. of %d feeds, %d awake, is on its ring: %t, at %d of %d", when, i, len(sh.feeds), sh.awake, fd.slot.Linked(), fd.pos, sh.openTo)
+		}
 		members += len(fd.members) + len(fd.late)
 		if fd.pos < l.first {
 			f.seen.offLog++
