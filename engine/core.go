@@ -33,7 +33,7 @@ type core struct {
 	logs    map[*share]struct{} // not empty
 	drops   map[*stream]ws.Drop // not yet told to OnDrop
 	drained []*stream           // not yet told to OnDrain
-	waiting []*share            // have messages that MaxRate holds back
+	waiting waitingShares       // have messages that MaxRate holds back
 
 	pendings    map[*stream]*pendingSocket // handshakes that are decided later
 	pendingRing flow.Ring                  // the same, first due first

@@ -1,27 +1,56 @@
 package engine
 
-import "time"
+import (
+	"container/heap"
+	"time"
+)
+
+// waitingShares are those whose topic's MaxRate holds messages back, as a heap: first the one that may go on first.
+type waitingShares []*share
+
+func (w waitingShares) Len() int           { return len(w) }
+func (w waitingShares) Less(i, j int) bool { return w[i].openAt < w[j].openAt }
+func (w waitingShares) Swap(i, j int) {
+	w[i], w[j] = w[j], w[i]
+	w[i].waiting, w[j].waiting = i+1, j+1
+}
+
+func (w *waitingShares) Push(x any) {
+	sh := x.(*share)
+	*w = append(*w, sh)
+	sh.waiting = len(*w)
+}
+
+func (w *waitingShares) Pop() any {
+	last := len(*w) - 1
+	sh := (*w)[last]
+	(*w)[last] = nil
+	*w = (*w)[:last]
+	sh.waiting = 0
+	return sh
+}
+
+// wait has the share opened at openAt.
+func (sh *share) wait() { heap.Push(&sh.core.waiting, sh) }
+
+// unwait takes it back.
+func (sh *share) unwait() {
+	if sh.waiting > 0 {
+		heap.Remove(&sh.core.waiting, sh.waiting-1)
+	}
+}
 
 // openWaiting lets the shares whose interval is over begin their next batch.
 func (k *core) openWaiting() {
-	kept := k.waiting[:0]
-	for _, sh := range k.waiting {
-		if sh.openAt > k.now {
-			kept = append(kept, sh)
-			continue
-		}
-		sh.waiting = false
-		sh.open()
+	for k.nextWaiting() <= k.now {
+		heap.Pop(&k.waiting).(*share).open()
 	}
-	clear(k.waiting[len(kept):])
-	k.waiting = kept
 }
 
 // nextWaiting is when openWaiting has something to do.
 func (k *core) nextWaiting() time.Duration {
-	next := never
-	for _, sh := range k.waiting {
-		next = min(next, sh.openAt)
+	if len(k.waiting) == 0 {
+		return never
 	}
-	return next
+	return k.waiting[0].openAt
 }

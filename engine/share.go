@@ -25,7 +25,7 @@ type share struct {
 	members int
 	openTo  uint64        // what is before this position may be swept
 	openAt  time.Duration // MaxRate: when openTo may move again
-	waiting bool          // MaxRate: is on core.waiting
+	waiting int           // MaxRate: its place on core.waiting, from 1 on; 0: none
 }
 
 // topicLog holds the entries that some feed has not passed. Positions count publishes of the
@@ -103,13 +103,12 @@ func (sh *share) miss(n int) {
 // open lets the feeds go on to the end of the log, now or when MaxRate allows. What it takes them several
 // batches to send counts as one: its members get it together.
 func (sh *share) open() {
-	if sh.waiting || len(sh.log.entries) == 0 {
+	if sh.waiting > 0 || len(sh.log.entries) == 0 {
 		return
 	}
 	if interval := sh.topic.interval(); interval > 0 {
 		if sh.openAt > sh.core.now {
-			sh.waiting = true
-			sh.core.waiting = append(sh.core.waiting, sh)
+			sh.wait()
 			return
 		}
 		sh.openAt = sh.core.now + interval
@@ -157,6 +156,7 @@ func (sh *share) trim() {
 
 // gone ends a share whose last member left.
 func (sh *share) gone() {
+	sh.unwait()
 	for len(sh.log.entries) > 0 {
 		sh.dropFirst()
 	}

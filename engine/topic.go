@@ -274,12 +274,15 @@ func (t *Topic) Stats() TopicStats {
 	return s
 }
 
+// intervalMax is the longest time between two batches: in a rate lower than that, time.Duration ends.
+const intervalMax = never / 2
+
 // interval is the least time between two batches.
 func (t *Topic) interval() time.Duration {
 	if t.options.MaxRate <= 0 {
 		return 0
 	}
-	return time.Duration(float64(time.Second) / t.options.MaxRate)
+	return time.Duration(min(float64(time.Second)/t.options.MaxRate, float64(intervalMax)))
 }
 
 // receipt calls done when the last of those who hold it lets go. A nil receipt is nobody's.

@@ -380,12 +380,12 @@ func (c *fanClient) checkIdle() {
 		if fd.slot.Linked() && c.window < dribbleMin {
 			continue
 		}
-		if !fd.slot.Linked() && sh.waiting && sh.openAt > c.core.core.now {
+		if !fd.slot.Linked() && sh.waiting > 0 && sh.openAt > c.core.core.now {
 			c.f.seen.held++
 			continue
 		}
 		c.failf("a feed at %d of %d waits for nothing: linked %t, share waits %t, %d members, the connection's window is %d",
-			fd.pos, sh.log.end(), fd.slot.Linked(), sh.waiting, len(fd.members), c.window)
+			fd.pos, sh.log.end(), fd.slot.Linked(), sh.waiting > 0, len(fd.members), c.window)
 	}
 }
 
