@@ -165,7 +165,7 @@ func (c *conn) relieve() {
 	c.touch() // what is first now may be small enough for the window
 }
 
-// relieve applies the stream's policy as if its queue were full of what has not begun.
+// relieve applies the policies as if the queue were full of what has not begun.
 func (s *stream) relieve() {
 	if s.queue.empty() || s.shut {
 		return
@@ -177,11 +177,18 @@ func (s *stream) relieve() {
 	if s.kind != streamSocket {
 		return
 	}
-	if l := s.ws.QueueLimits(); l.Policy == ws.CloseSlow {
-		s.closeSlow(l.Code)
-		return
-	}
-	for s.dropOldest() {
+	for !s.queue.empty() {
+		g := s.queue.oldest()
+		if g == nil {
+			g = s.queue.first()
+		}
+		if l := s.limitsFor(g.topic); l.Policy == ws.CloseSlow {
+			s.closeSlow(l.Code)
+			return
+		}
+		if !s.dropOldest() {
+			return
+		}
 	}
 }
 
@@ -197,7 +204,9 @@ func (c *conn) expireAges() {
 	}
 	for range min(c.blocked.Len(), visitsTurn) {
 		s := streamOf(c.blocked.Front())
-		s.expireAge()
+		if s.kind == streamSocket {
+			s.dropStale()
+		}
 		if s.turn == turnBlocked {
 			c.blocked.Remove(&s.slot)
 			c.blocked.Push(&s.slot)
@@ -206,21 +215,13 @@ func (c *conn) expireAges() {
 	}
 }
 
-func (s *stream) expireAge() {
-	if s.kind != streamSocket {
-		return
-	}
-	if l := s.ws.QueueLimits(); s.stale(l) {
-		s.makeFresh(l, nil)
-	}
-}
-
 // noteAge has expireAges called when the oldest message of a blocked stream is too old.
 func (c *conn) noteAge(s *stream) {
-	if s.kind != streamSocket {
+	g := s.queue.oldest()
+	if g == nil || s.kind != streamSocket {
 		return
 	}
-	if l, g := s.ws.QueueLimits(), s.queue.oldest(); l.MaxAge > 0 && g != nil {
+	if l := s.limitsFor(g.topic); l.MaxAge > 0 {
 		c.ageBy = min(c.ageBy, g.at+l.MaxAge+1)
 	}
 }

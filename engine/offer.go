@@ -18,9 +18,9 @@ func (s *stream) offer(p *ws.Prepared, t *Topic) {
 	s.pushPublished(p, t)
 }
 
-// limitsFor are the limits for what is published to t.
+// limitsFor are the limits for what is published to t or, of nil, sent directly.
 func (s *stream) limitsFor(t *Topic) *ws.QueueLimits {
-	if t.options.Queue != nil {
+	if t != nil && t.options.Queue != nil {
 		return t.options.Queue
 	}
 	return s.ws.QueueLimits()
@@ -60,14 +60,22 @@ func (s *stream) makeFresh(l *ws.QueueLimits, p *ws.Prepared) bool {
 	if l.Policy == ws.Conflate && p != nil && p.Key() != "" {
 		s.conflate(p.Key())
 	}
-	for s.stale(l) {
+	return s.dropStale()
+}
+
+// dropStale applies the policies to the oldest messages, as long as they have waited too long. It reports false
+// when the socket was given up.
+func (s *stream) dropStale() bool {
+	for g := s.queue.oldest(); g != nil; g = s.queue.oldest() {
+		l := s.limitsFor(g.topic)
+		if l.MaxAge <= 0 || s.core().now-g.at <= l.MaxAge {
+			break
+		}
 		if l.Policy == ws.CloseSlow {
 			s.closeSlow(l.Code)
 			return false
 		}
-		if !s.dropOldest() {
-			break
-		}
+		s.dropOldest()
 	}
 	return true
 }
@@ -76,15 +84,6 @@ func (s *stream) makeFresh(l *ws.QueueLimits, p *ws.Prepared) bool {
 func (s *stream) over(l *ws.QueueLimits) bool {
 	queued := s.queued.Load()
 	return int(queued&queuedOctets) >= l.MaxBytes || int(queued&^queuedSlow/queuedMessage) >= l.MaxMessages
-}
-
-// stale reports whether the oldest message that has not begun has waited too long.
-func (s *stream) stale(l *ws.QueueLimits) bool {
-	if l.MaxAge <= 0 {
-		return false
-	}
-	g := s.queue.oldest()
-	return g != nil && s.core().now-g.at > l.MaxAge
 }
 
 // dropOldest drops the oldest message that has not begun and reports whether there was one.
@@ -110,7 +109,7 @@ func (s *stream) shortened() {
 	if s.turn == turnBlocked && (first == nil || !first.begun) {
 		// Without what feeds have charged there is more in the window than may be sent, never less.
 		if first != nil && s.sendWindow.Available(s.conn.peerInitial) < int64(first.least()) {
-			return // it is noted when it would be too old: no later than what is gone
+			return // what is first now is noted with the message that it made room for, or when what is gone would be too old
 		}
 		s.unlink()
 	}
