@@ -18,8 +18,9 @@ type conn struct {
 	core   *core
 	remote netip.AddrPort
 	state  connState
-	cause  error // why it leaves connOpen
-	wire   wire  // the loop's
+	inVain uint16 // passes of relieve that gave up nothing, one after the other
+	cause  error  // why it leaves connOpen
+	wire   wire   // the loop's
 
 	streams    streamTable
 	lastPeerID uint32    // highest stream id the peer has used

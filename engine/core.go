@@ -51,7 +51,7 @@ type core struct {
 	handshake ws.Request
 	warmed    uint32 // see conn.warm
 
-	holding int          // octets of its own in held: of its logs and queues and what its sockets have not taken
+	holding int          // octets in its logs and queues, shared ones each time, and what its sockets have not taken
 	holds   atomic.Int64 // the same as of its last turn
 	asked   atomic.Bool  // to relieve
 }

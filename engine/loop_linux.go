@@ -304,8 +304,7 @@ func (l *loop) remove(c *conn) {
 	l.conns[c.wire.index] = nil
 	l.free = append(l.free, int(c.wire.index))
 	c.wire.index = -1
-	l.core.keep(-len(c.wire.rest))
-	c.wire.rest = nil
+	c.dropRest()
 	c.control = nil
 	l.open--
 	l.core.stats.Connections--

@@ -57,14 +57,16 @@ func (k *core) keep(n int) {
 	k.holding += n
 }
 
-// hold counts a shared message that is kept waiting in one more place.
+// hold counts a shared message that is kept waiting in one more place. That the core holds it counts for each.
 func (k *core) hold(p *ws.Prepared) {
+	k.holding += len(p.Frame())
 	if p.Hold() {
 		held.Add(int64(len(p.Frame())))
 	}
 }
 
 func (k *core) unhold(p *ws.Prepared) {
+	k.holding -= len(p.Frame())
 	if p.Release() {
 		held.Add(-int64(len(p.Frame())))
 	}
@@ -90,7 +92,9 @@ func (k *core) relieve() {
 				sh.dropFirst()
 			}
 		case c != nil:
-			c.relieve()
+			if c.relieve(); c.state == connLost && c.backlog > 0 {
+				return // what it holds goes with its streams
+			}
 		default:
 			k.holds.Store(0) // what it holds can't be given up: until its next turn others are asked
 			return
@@ -142,12 +146,13 @@ func (k *core) largestBacklog() (largest *conn) {
 func (c *conn) waiting() int { return c.backlog + len(c.wire.rest) }
 
 // relieve gives up what waits on the connection: whole messages by the policy of each stream or, when it is
-// in the way of the socket that it waits, the connection.
+// in the way of the socket that it waits, or all of it has begun, the connection.
 func (c *conn) relieve() {
 	if c.backlog < len(c.wire.rest) {
-		c.lose(errMemory)
+		c.loseAll()
 		return
 	}
+	before := c.backlog
 	for _, ring := range []*flow.Ring{&c.blocked, &c.ready} {
 		for range min(ring.Len(), visitsTurn) {
 			slot := ring.Front()
@@ -162,7 +167,25 @@ func (c *conn) relieve() {
 			}
 		}
 	}
+	if c.backlog < before {
+		c.inVain = 0
+	} else if c.inVain++; int(c.inVain)*visitsTurn > max(c.blocked.Len(), c.ready.Len()) {
+		c.loseAll()
+		return
+	}
 	c.touch() // what is first now may be small enough for the window
+}
+
+// loseAll loses the connection because of what waits for its socket, which goes at once.
+func (c *conn) loseAll() {
+	c.lose(errMemory)
+	c.dropRest()
+}
+
+// dropRest gives up what was framed and not accepted by the socket.
+func (c *conn) dropRest() {
+	c.core.keep(-len(c.wire.rest))
+	c.wire.rest = nil
 }
 
 // relieve applies the policies as if the queue were full of what has not begun.

@@ -80,7 +80,6 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 	l := &sh.log
 	l.entries = append(l.entries, logEntry{p: p, except: except, receipt: r, owed: owed, feeds: l.atEnd})
 	l.octets += len(p.Frame())
-	sh.core.holding += len(p.Frame())
 	sh.lag.Add(1)
 	l.atEnd = 0
 	sh.core.hold(p)
@@ -132,7 +131,6 @@ func (sh *share) removeFirst() {
 	l := &sh.log
 	e := l.entries[0]
 	l.octets -= len(e.p.Frame())
-	sh.core.holding -= len(e.p.Frame())
 	sh.lag.Add(-1)
 	l.entries[0] = logEntry{}
 	l.entries = l.entries[1:]

@@ -351,7 +351,7 @@ func (k *fanCore) holding() int {
 	for _, s := range k.f.sockets {
 		if s.client.core == k {
 			s.eachSegment(func(g *segment) {
-				if g.kind == segmentMessage && g.owner == bytesOwned && g.prepared == nil {
+				if g.kind == segmentMessage && (g.owner == bytesOwned || g.prepared != nil) {
 					n += int(g.size)
 				}
 			})

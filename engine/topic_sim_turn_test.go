@@ -89,6 +89,11 @@ func (k *fanCore) relieve() {
 	c.relieve()
 	n := c.stats.MemoryReliefs - before
 	k.f.seen.reliefs += n
+	for _, lost := range c.leaving {
+		if lost.backlog > 0 {
+			return // what it holds goes with its streams
+		}
+	}
 	if left := c.largestLog() != nil || c.largestBacklog() != nil; held.Load() > c.limits.MemorySize && left && n < reliefsTurn {
 		k.f.failf("core %d: %d octets are held after %d reliefs, limit %d", k.n, held.Load(), n, c.limits.MemorySize)
 	}
