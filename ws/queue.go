@@ -10,7 +10,7 @@ type QueueLimits struct {
 	// in messages. One message may overshoot MaxBytes. Defaults 64 KiB and 256.
 	MaxBytes    int
 	MaxMessages int
-	// MaxAge is how long a message may wait; 0: as long as it takes.
+	// MaxAge is how long a message may wait that no other waits before; 0: as long as it takes.
 	MaxAge time.Duration
 	// Policy says what happens at a limit. Default CloseSlow.
 	Policy Policy
@@ -30,7 +30,7 @@ const (
 	// DropOldest drops the oldest messages until there is room.
 	DropOldest
 	// Conflate replaces the waiting message of the same key (Prepared.Key), whether or not the queue
-	// is full. Without one it is DropOldest.
+	// is full, be it of the same topic, another or none. Without one it is DropOldest.
 	Conflate
 )
 

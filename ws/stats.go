@@ -4,7 +4,8 @@ import "sync/atomic"
 
 // ConnStats counts what became of the messages for a Conn, be they sent to it or published to its topics: see
 // AcceptOptions.Stats. One may be given to several Conns, such as all of one tenant, and is then their sum. Each
-// message ends in exactly one of the first four; which have not ended yet, Conn.Buffered tells.
+// message that Send accepted, or that was published while the Conn was a member, ends in exactly one of the first four.
+// Those that have not ended yet wait in the queue, whose octets Conn.Buffered tells, or in the log of a topic.
 //
 // Any goroutine may read it at any time. Nothing but the engine writes to it.
 type ConnStats struct {
