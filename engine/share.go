@@ -120,10 +120,10 @@ func (sh *share) open() {
 
 // dropFirst takes the oldest entry off the log. Who has not got it does not get it.
 func (sh *share) dropFirst() {
-	l := &sh.log
-	e := &l.entries[0]
-	sh.topic.drop(e.owed, droppedLog)
-	sh.countFirstLost()
+	if n := sh.log.entries[0].owed; n > 0 {
+		sh.topic.drop(n, droppedLog)
+		sh.countFirstLost()
+	}
 	sh.removeFirst()
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,8 @@ var ErrForeignConn = errors.New("engine: the Conn is not this engine's")
 // servers: the members of one may be on several.
 //
 // Each member gets the messages of one publisher in the order of publishing, whole, at most once,
-// and none that was published before its Join. A member that can't keep up loses
+// and none that was published before its Join, but for what TopicOptions.Retain says. Between topics, and between a
+// topic and ws.Conn.Send, there is no order. A member that can't keep up loses
 // whole messages or its socket, by its ws.QueueLimits; every message is accounted for:
 //
 //	Owed == Delivered + Dropped + Conflated + Pending
@@ -73,7 +75,7 @@ type Retain uint8
 const (
 	RetainNone   Retain = iota
 	RetainNewest        // the newest message
-	RetainPerKey        // the newest message of each key, oldest news first
+	RetainPerKey        // the newest message of each key, oldest news first; those without a key are of one
 )
 
 // NewTopic returns a Topic. The name is for logs and statistics; it need not be unique.
@@ -137,7 +139,7 @@ func (t *Topic) Leave(c *ws.Conn) {
 // Publish sends p to every member. It costs the caller one post per loop that has members.
 func (t *Topic) Publish(p *ws.Prepared) { t.publish(p, nil, nil) }
 
-// PublishExcept sends p to every member but c, as to all who did not send it.
+// PublishExcept sends p to every member but c, which must not be nil, as to all who did not send it.
 func (t *Topic) PublishExcept(p *ws.Prepared, c *ws.Conn) {
 	except, _ := c.Lower().(*stream)
 	t.publish(p, except, nil)
@@ -309,6 +311,7 @@ type retained struct {
 	news   []retainedNews
 	byKey  map[string]uint64 // the number of the newest
 	number uint64
+	joined []*ws.Prepared // what list returned; nil: there is news
 }
 
 // retainedNews is a message of RetainPerKey. It was replaced unless byKey has its number.
@@ -318,6 +321,7 @@ type retainedNews struct {
 }
 
 func (r *retained) add(o *TopicOptions, p *ws.Prepared) {
+	r.joined = nil
 	switch o.Retain {
 	case RetainNewest:
 		r.newest = p
@@ -326,7 +330,7 @@ func (r *retained) add(o *TopicOptions, p *ws.Prepared) {
 	}
 }
 
-// addKey replaces the message of p's key. Replaced ones stay in the list until they are as many as the others.
+// addKey replaces the message of p's key. Replaced ones stay in the list until they are first or as many as the others.
 func (r *retained) addKey(keys int, p *ws.Prepared) {
 	if r.byKey == nil {
 		r.byKey = make(map[string]uint64)
@@ -334,40 +338,32 @@ func (r *retained) addKey(keys int, p *ws.Prepared) {
 	r.number++
 	r.byKey[p.Key()] = r.number
 	r.news = append(r.news, retainedNews{p, r.number})
-	if len(r.news) > 2*len(r.byKey) || len(r.byKey) > keys {
-		r.compact(keys)
-	}
-}
-
-// compact takes out what was replaced and, of more keys than keys, those longest without news.
-func (r *retained) compact(keys int) {
-	kept := r.news[:0]
-	for _, n := range r.news {
-		if r.byKey[n.p.Key()] == n.number {
-			kept = append(kept, n)
+	for len(r.byKey) > keys {
+		if first := r.news[0]; r.isNewest(first) {
+			delete(r.byKey, first.p.Key())
 		}
+		r.news[0] = retainedNews{}
+		r.news = r.news[1:]
 	}
-	clear(r.news[len(kept):])
-	for ; len(kept) > keys; kept = kept[1:] {
-		delete(r.byKey, kept[0].p.Key())
-		kept[0] = retainedNews{}
+	if len(r.news) > 2*len(r.byKey) {
+		r.news = slices.DeleteFunc(r.news, func(n retainedNews) bool { return !r.isNewest(n) })
 	}
-	r.news = kept
 }
 
-// list is what a new member gets. It is the caller's.
+func (r *retained) isNewest(n retainedNews) bool { return r.byKey[n.p.Key()] == n.number }
+
+// list is what a new member gets. It is never changed.
 func (r *retained) list() []*ws.Prepared {
-	if r.newest != nil {
-		return []*ws.Prepared{r.newest}
-	}
-	if len(r.byKey) == 0 {
-		return nil
-	}
-	list := make([]*ws.Prepared, 0, len(r.byKey))
-	for _, n := range r.news {
-		if r.byKey[n.p.Key()] == n.number {
-			list = append(list, n.p)
+	switch {
+	case r.newest != nil && r.joined == nil:
+		r.joined = []*ws.Prepared{r.newest}
+	case r.joined == nil && len(r.byKey) > 0:
+		r.joined = make([]*ws.Prepared, 0, len(r.byKey))
+		for _, n := range r.news {
+			if r.isNewest(n) {
+				r.joined = append(r.joined, n.p)
+			}
 		}
 	}
-	return list
+	return r.joined
 }

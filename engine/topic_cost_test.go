@@ -204,3 +204,20 @@ func TestPublishLooksAtNoStalledConnection(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A message that all members have got leaves the log without a look at those whose messages are counted.
+func TestCostOfCountedMembers(t *testing.T) {
+	topic := NewTopic("", TopicOptions{})
+	r := newRig(t, ws.Funcs{Handshake: func(q *ws.Request) {
+		q.Accept(ws.AcceptOptions{Topics: []ws.Topic{topic}, Stats: new(ws.ConnStats)})
+	}}, 3)
+	sh := topic.shares[0]
+	counted := sh.counted
+	sh.counted = []*stream{nil}
+	topic.Publish(prepared(t, "x"))
+	r.turn()
+	sh.counted = counted
+	if s := topic.Stats(); s.Delivered != 3 || s.Pending != 0 {
+		t.Errorf("%+v", s)
+	}
+}
