@@ -62,10 +62,12 @@ func (p *Pending) Context() context.Context { return p.ctx }
 // for the answer any more, or what Request.Accept would have panicked with; then
 // the handshake is still to be decided.
 func (p *Pending) Accept(o AcceptOptions) error {
-	if err := p.request.checkAccept(o); err != nil {
+	if err := p.request.checkAccept(&o); err != nil {
 		return err
 	}
-	return p.decide(o.decision(nil))
+	var d Decision
+	d.accept(&o)
+	return p.decide(d)
 }
 
 // Reject refuses the handshake with a status from 300 to 599 and a short text

@@ -61,24 +61,24 @@ const headerSizeMax = 8 << 10
 // Accept accepts the handshake. It panics if the request is decided, or if o
 // could not be sent.
 func (r *Request) Accept(o AcceptOptions) {
-	if err := r.checkAccept(o); err != nil {
+	if err := r.checkAccept(&o); err != nil {
 		panic(err.Error())
 	}
 	r.decide()
-	r.decision = o.decision(r.decision.Fields)
+	r.decision.accept(&o)
 }
 
-// decision is the Decision to accept with o. Its fields are appended to some memory.
-func (o AcceptOptions) decision(fields []Field) Decision {
+// accept decides as o says. The fields are appended to those there are.
+func (d *Decision) accept(o *AcceptOptions) {
+	d.Status, d.Data, d.Topics, d.Queue, d.Stats = 200, o.Data, o.Topics, o.Queue, o.Stats
 	if o.Subprotocol != "" {
-		fields = append(fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
+		d.Fields = append(d.Fields, Field{Name: "sec-websocket-protocol", Value: o.Subprotocol})
 	}
-	fields = append(fields, o.Header...)
-	return Decision{Status: 200, Fields: fields, Data: o.Data, Topics: o.Topics, Queue: o.Queue, Stats: o.Stats}
+	d.Fields = append(d.Fields, o.Header...)
 }
 
 // checkAccept says why the handshake can't be accepted with o, or returns nil.
-func (r *Request) checkAccept(o AcceptOptions) error {
+func (r *Request) checkAccept(o *AcceptOptions) error {
 	size := len(o.Subprotocol)
 	for _, f := range o.Header {
 		if err := checkField(f); err != nil {
@@ -107,7 +107,7 @@ func (r *Request) Reject(status int, reason string) {
 		panic(err.Error())
 	}
 	r.decide()
-	r.decision = Decision{Status: status, Reason: reason, Fields: r.decision.Fields}
+	r.decision.Status, r.decision.Reason = status, reason
 }
 
 func checkReject(status int) error {
