@@ -20,7 +20,7 @@ const (
 
 // arrows has, for each package of the module, everything outside of the standard library that it may import.
 //
-//	cmd/wsbench -> bench -> engine -> ws <- ws/wsconn
+//	bench/cmd/wsbench -> bench -> engine -> ws <- ws/wsconn
 //	                          |----> hpack -> golang.org/x/net/http2/hpack
 //	                          |----> flow                       flow, ws and engine/frame import nothing of ours
 //	                          |----> engine/frame
@@ -33,7 +33,9 @@ var arrows = map[string][]string{
 	"hpack":        {xHPACK},
 	"engine":       {"h2ws/ws", "h2ws/hpack", "h2ws/flow", "h2ws/engine/frame", xUnix},
 	"bench":        {"h2ws/engine", "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xUnix},
-	"cmd/wsbench":  {"h2ws/bench", xUnix},
+	"cmd/wsbench":  {}, // builds and becomes:
+
+	"bench/cmd/wsbench": {"h2ws/bench", xUnix},
 }
 
 // testArrows has what tests may import besides. A package's own external tests import it.
@@ -79,7 +81,8 @@ type source struct {
 	*ast.File
 }
 
-// sources parses the module's files for all systems, those with go:build ignore and testdata aside.
+// sources parses the files of the module, and of the one in bench, for all systems, those with go:build
+// ignore and testdata aside.
 func sources(t *testing.T) (list []source) {
 	t.Helper()
 	root := ".."
@@ -90,8 +93,8 @@ func sources(t *testing.T) (list []source) {
 		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 			return filepath.SkipDir
 		}
-		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != root && err == nil {
-			return filepath.SkipDir // a module of its own
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != root && path != filepath.Join(root, "bench") && err == nil {
+			return filepath.SkipDir // neither this module nor that of the tool
 		}
 		if d.IsDir() || filepath.Ext(path) != ".go" {
 			return nil

@@ -1,82 +1,70 @@
-// Wsbench measures WebSockets over HTTP/2, and is a reference server to be measured.
+// Wsbench is the load tool for WebSockets over HTTP/2 and HTTP/1.1. See wsbench -h.
 //
-// Without arguments it starts that server in a child process, opens 100,000 WebSockets on one
-// connection, echoes, fans out, and closes them, and prints what the server did a second and what it
-// cost. See wsbench -h.
+// The tool is the module in bench, because it has dependencies that the library must not have. This
+// program builds it there, which takes the go command, and becomes it. To have the tool itself, for other
+// places than a checkout:
+//
+//	go -C bench install ./cmd/wsbench
 package main
 
 import (
-	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/signal"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 )
 
-// Exit statuses.
-const (
-	exitOK          = 0
-	exitFailure     = 1   // the server, the connection or the machine
-	exitUsage       = 2   // the command line
-	exitInterrupted = 130 // SIGINT or SIGTERM; what was measured until then has been printed
-)
+// exitUnavailable is the exit status when there is no tool, so that it cannot be told from one that failed
+// to connect.
+const exitUnavailable = 2
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	path, err := build()
+	if err == nil {
+		err = syscall.Exec(path, append([]string{"wsbench"}, os.Args[1:]...), os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, "wsbench:", err)
+	os.Exit(exitUnavailable)
 }
 
-// usageError is a mistake on the command line.
-type usageError struct {
-	command string // of wsbench, "" for none
-	text    string
+// build returns the tool, up to date. The go command keeps it in its cache.
+func build() (path string, err error) {
+	module, err := findModule()
+	if err != nil {
+		return "", err
+	}
+	tool := exec.Command("go", "-C", module, "tool", "-n", "wsbench")
+	tool.Env = append(os.Environ(), "GOWORK=off")
+	tool.Stderr = os.Stderr // what it downloads, and why it cannot
+	out, err := tool.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", errors.New("the tool is built with the go command, which is not in PATH")
+	}
+	if err != nil {
+		return "", fmt.Errorf("building the tool in %s, for which the first time takes a module proxy: %w", module, err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
-func (e *usageError) Error() string {
-	see := "wsbench"
-	if e.command != "" {
-		see += " " + e.command
+// findModule finds the tool's source: beside this file, or where a build with -trimpath hides that, from
+// the working directory upwards.
+func findModule() (string, error) {
+	dir, err := os.Getwd()
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
+		dir = filepath.Dir(file)
 	}
-	return fmt.Sprintf("%s (see %s -h)", e.text, see)
-}
-
-// run is main without the process around it. It returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := dispatch(ctx, args, stdout, stderr)
-	var usage *usageError
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "wsbench: interrupted")
-		return exitInterrupted
-	}
-	fmt.Fprintln(stderr, "wsbench:", err)
-	if errors.As(err, &usage) {
-		return exitUsage
-	}
-	return exitFailure
-}
-
-// dispatch runs the command that args name.
-func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 || len(args[0]) > 0 && args[0][0] == '-' {
-		return demonstration.run(ctx, args, stdout, stderr)
-	}
-	switch args[0] {
-	case "serve":
-		return serve(ctx, args[1:], stdout, stderr)
-	case "compare":
-		return compare(ctx, args[1:], stdout, stderr)
-	}
-	for _, s := range scenarios {
-		if s.name == args[0] {
-			return s.run(ctx, args[1:], stdout, stderr)
+	for ; err == nil; dir = filepath.Dir(dir) {
+		module := filepath.Join(dir, "bench")
+		if _, err := os.Stat(filepath.Join(module, "cmd", "wsbench", "main.go")); err == nil {
+			return module, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("there is no bench here or above: run it in a checkout of h2ws, or go -C bench install ./cmd/wsbench there")
 		}
 	}
-	return &usageError{"", fmt.Sprintf("unknown command %q", args[0])}
+	return "", err
 }

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"h2ws/bench"
+)
+
+// TestMain lets the test binary be wsbench when it is started as a child server.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// wsbench runs a command line and returns its exit status and what it wrote.
+func wsbench(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, errs strings.Builder
+	status = run(ctx, args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+func TestBadCommandLines(t *testing.T) {
+	for line, want := range map[string]string{
+		"ecko":                          `unknown command "ecko" (see wsbench -h)`,
+		"127.0.0.1:8080":                `unknown command "127.0.0.1:8080" (see wsbench -h)`,
+		"-foo":                          "flag provided but not defined: -foo (see wsbench -h)",
+		"-sockets many":                 `invalid value "many" for flag -sockets: parse error (see wsbench -h)`,
+		"-sockets 0":                    "-sockets must be 1 to 1073741824, not 0 (see wsbench -h)",
+		"-sockets 5 x":                  `unexpected argument "x": the demonstration starts its own server (see wsbench -h)`,
+		"echo -rounds 3":                "flag provided but not defined: -rounds (see wsbench echo -h)",
+		"echo -size 15":                 "-size must be at least 16, not 15: echoes are checked by what is in them (see wsbench echo -h)",
+		"echo -size 65537":              "-size must be 1 to 65536, not 65537 (see wsbench echo -h)",
+		"echo -order wild":              `-order must be turn or random, not "wild" (see wsbench echo -h)`,
+		"echo -duration 0s":             "-duration must be more than 0, not 0s (see wsbench echo -h)",
+		"echo nowhere":                  `bad address "nowhere": it is host:port (see wsbench echo -h)`,
+		"echo nowhere:":                 `bad address "nowhere:": it is host:port (see wsbench echo -h)`,
+		"echo 127.0.0.1:1 -sockets 5":   `unexpected argument "-sockets" after the address (flags go before it) (see wsbench echo -h)`,
+		"echo -pid 1":                   "-pid is for a server with an ADDR (see wsbench echo -h)",
+		"echo -pid -1 127.0.0.1:1":      "-pid must be the number of a process, not -1 (see wsbench echo -h)",
+		"echo -loops 2 127.0.0.1:1":     "-loops is for the child server, not for one at an ADDR (see wsbench echo -h)",
+		"fanout -order random":          "flag provided but not defined: -order (see wsbench fanout -h)",
+		"fanout -rounds 0":              "-rounds must be 1 to 2147483647, not 0 (see wsbench fanout -h)",
+		"fanout -batch 0":               "-batch must be 1 to 1048576, not 0 (see wsbench fanout -h)",
+		"fanout -topics 5":              "-topics is for publishing at a rate: give that too (see wsbench fanout -h)",
+		"fanout -rate 5 -slow 1":        "-slow must be a share of the sockets, at least 0 and below 1, not 1 (see wsbench fanout -h)",
+		"-rate 5":                       "flag provided but not defined: -rate (see wsbench -h)",
+		"idle -size 5":                  "flag provided but not defined: -size (see wsbench idle -h)",
+		"open -conns 5 -sockets 3":      "-conns is 5, but sockets is only 3: every connection carries at least one (see wsbench open -h)",
+		"open -loops -1":                "-loops must be positive, not -1 (see wsbench open -h)",
+		"open -path chat":               `-path must begin with / and consist of at most 8192 printable octets, not "chat" (see wsbench open -h)`,
+		"open -window 2147483648":       "-window must be 1 to 2147483647, not 2147483648 (see wsbench open -h)",
+		"open -inflight 0":              "-inflight must be 1 to 16777216, not 0 (see wsbench open -h)",
+		"serve x":                       `unexpected argument "x" (see wsbench serve -h)`,
+		"serve -loops -1":               "-loops must be positive, not -1 (see wsbench serve -h)",
+		"serve -max-streams 0":          "-max-streams must be 1 to 2147483647, not 0 (see wsbench serve -h)",
+		"serve -max-streams 3000000000": "-max-streams must be 1 to 2147483647, not 3000000000 (see wsbench serve -h)",
+	} {
+		status, stdout, stderr := wsbench(t.Context(), strings.Fields(line)...)
+		if status != exitUsage || stdout != "" || stderr != "wsbench: "+want+"\n" {
+			t.Errorf("%s: status %d, wrote %q and %q, want %q", line, status, stdout, stderr, want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	flags := map[string]string{
+		"":     "-sockets -conns -inflight -size -duration -order -rounds -batch -window -sources -path -loops -json -profile",
+		"echo": "-sockets -conns -inflight -size -duration -order -window -sources -path -loops -json -profile -pid",
+		"fanout": "-sockets -conns -inflight -size -duration -rounds -batch -window -sources -path -loops -json -profile -pid " +
+			"-rate -publishers -topics -subscribers -policy -slow -slow-conns -slow-rate",
+		"idle":  "-sockets -conns -inflight -window -sources -path -loops -json -profile -pid",
+		"open":  "-sockets -conns -inflight -window -sources -path -loops -json -profile -pid",
+		"serve": "-addr -loops -max-streams -cpuprofile",
+	}
+	for command, want := range flags {
+		status, stdout, stderr := wsbench(t.Context(), append(strings.Fields(command), "-h")...)
+		if status != exitOK || stderr != "" || !strings.Contains(stdout, strings.TrimSpace("wsbench "+command)+" [flags]") {
+			t.Errorf("%q: status %d, wrote %q and %q", command, status, stdout, stderr)
+		}
+		n := 0
+		for _, flag := range strings.Fields(want) {
+			n++
+			if !strings.Contains(stdout, "\n  "+flag+" ") {
+				t.Errorf("%q: help lacks %s", command, flag)
+			}
+		}
+		if got := strings.Count(stdout, "\n    \t"); got != n {
+			t.Errorf("%q: help tells %d flags, want %d", command, got, n)
+		}
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	status, stdout, stderr := wsbench(t.Context(), "echo", l.Addr().String())
+	want := fmt.Sprintf("wsbench: dial tcp %s: connect: connection refused\n", l.Addr())
+	if status != exitFailure || stdout != "" || stderr != want {
+		t.Errorf("status %d, wrote %q and %q, want %q", status, stdout, stderr, want)
+	}
+	if status, _, stderr := wsbench(t.Context(), "idle", l.Addr().String()); status != exitFailure || !strings.HasPrefix(stderr, "wsbench: cannot measure the server: ") {
+		t.Errorf("idle: status %d, wrote %q", status, stderr)
+	}
+}
+
+func TestServeCannotListen(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	status, stdout, stderr := wsbench(t.Context(), "serve", "-addr", l.Addr().String())
+	if status != exitFailure || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "address already in use") {
+		t.Errorf("status %d, wrote %q and %q", status, stdout, stderr)
+	}
+}
+
+// small makes the demonstration short.
+var small = []string{"-sockets", "50", "-duration", "10ms", "-rounds", "2"}
+
+func TestDemonstration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results.json")
+	status, stdout, stderr := wsbench(t.Context(), append(small, "-json", file, "-loops", "1")...)
+	if status != exitOK {
+		t.Fatalf("status %d, wrote %q", status, stderr)
+	}
+	for _, want := range []string{"50 WebSockets on 1 connection,", "  open ", "  echo ", "  fanout ", "  close ", "\nidle: "} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("table lacks %q:\n%s", want, stdout)
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantResults(t, b, "open", "echo", "fanout", "idle", "close")
+}
+
+func wantResults(t *testing.T, report []byte, names ...string) {
+	t.Helper()
+	var r struct {
+		PID     int `json:"pid"`
+		Results []struct {
+			Name  string
+			Count int
+		}
+	}
+	if err := json.Unmarshal(report, &r); err != nil {
+		t.Fatalf("%v in %s", err, report)
+	}
+	var got []string
+	for _, result := range r.Results {
+		got = append(got, result.Name)
+	}
+	if strings.Join(got, " ") != strings.Join(names, " ") || r.PID == 0 {
+		t.Errorf("results %q of process %d, want %q", got, r.PID, names)
+	}
+}
+
+func TestScenariosAgainstAServer(t *testing.T) {
+	addr, stop := serveInBackground(t)
+	for command, results := range map[string]string{
+		"echo -sockets 20 -conns 4 -duration 10ms -order random": "open echo",
+		"fanout -sockets 20 -rounds 2 -batch 10":                 "open fanout",
+		"fanout -sockets 20 -rate 100 -topics 3 -duration 10ms":  "open fanout",
+		"idle -sockets 20":             "open idle",
+		"open -sockets 20 -inflight 3": "open close",
+	} {
+		args := append(strings.Fields(command), "-json", "-")
+		status, stdout, stderr := wsbench(t.Context(), append(args, addr)...)
+		if status != exitOK || !strings.Contains(stderr, "20 WebSockets on ") {
+			t.Fatalf("%s: status %d, wrote %q", command, status, stderr)
+		}
+		wantResults(t, []byte(stdout), strings.Fields(results)...)
+	}
+	stop()
+}
+
+// serveInBackground serves in this process. stop ends it as SIGTERM would.
+func serveInBackground(t *testing.T) (addr string, stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out := make(lines, 1)
+	served := make(chan int, 1)
+	go func() { served <- run(ctx, []string{"serve", "-addr", "127.0.0.1:0"}, out, os.Stderr) }()
+	line := <-out
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), listeningOn)
+	if !ok {
+		t.Fatalf("serve said %q", line)
+	}
+	return addr, func() {
+		cancel()
+		if status := <-served; status != exitOK {
+			t.Errorf("serve ended with status %d", status)
+		}
+	}
+}
+
+// lines hands on what is written to it.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+// interrupter cancels when a text is written to it.
+type interrupter struct {
+	strings.Builder
+	at     string
+	cancel func()
+	once   sync.Once
+}
+
+func (w *interrupter) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.at) {
+		w.once.Do(w.cancel)
+	}
+	return w.Builder.Write(p)
+}
+
+func TestInterruptPrintsWhatWasMeasured(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stderr := &interrupter{at: "open: ", cancel: cancel}
+	var stdout strings.Builder
+	status := run(ctx, []string{"-sockets", "50", "-duration", "1h"}, &stdout, stderr)
+	if status != exitInterrupted || !strings.Contains(stdout.String(), "  open ") || !strings.HasSuffix(stderr.String(), "wsbench: interrupted\n") {
+		t.Errorf("status %d, wrote %q and %q", status, stdout.String(), stderr.String())
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "p")
+	if status, _, stderr := wsbench(t.Context(), "open", "-sockets", "5", "-profile", prefix); status != exitOK {
+		t.Fatalf("status %d, wrote %q", status, stderr)
+	}
+	for _, name := range []string{prefix + ".client", prefix + ".server"} {
+		if info, err := os.Stat(name); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if status, _, stderr := wsbench(t.Context(), "open", "-profile", "/nonexistent/p"); status != exitFailure || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("no such directory: status %d, wrote %q", status, stderr)
+	}
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	var b strings.Builder
+	p := &progress{w: &b, terminal: true}
+	p.show(bench.Progress{Name: "echo", Done: 12345, Unit: "echoes", Elapsed: 1.5e9})
+	p.finish(bench.Result{Name: "echo"})
+	p.clear()
+	if want := "\r\x1b[Kecho 1.5 s  12,345 echoes, 8,230/s\r\x1b[K"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	b.Reset()
+	p.terminal = false
+	p.show(bench.Progress{Name: "echo", Done: 12345})
+	p.finish(bench.Result{Name: "echo", Count: 12345, Unit: "echoes", Elapsed: 1.5e9})
+	p.clear()
+	if want := "echo: 12,345 echoes in 1.5s\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
