@@ -1,14 +1,16 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 // Client is a load generator: connections, the sockets on them, and the scenarios that drive them.
-// Its methods are for one goroutine, and it starts none.
+// Its methods are for one goroutine. Connections are made by others, which end before the method does.
 type Client struct {
 	cfg   Config
 	conns []*conn
@@ -48,7 +50,7 @@ func (cl *Client) path(n int) string {
 	if cl.plan != nil {
 		return cl.plan.path(n)
 	}
-	return cl.cfg.Path
+	return expand(cl.cfg.Path, n, n%cl.cfg.Conns)
 }
 
 // perConn is the most sockets a connection carries.
@@ -112,28 +114,55 @@ func (cl *Client) connectRest(ctx context.Context) error {
 // Connected is what Dial's connections took, all but the first.
 func (cl *Client) Connected() Result { return cl.connected }
 
-// connect makes connections until there are n, and waits for their SETTINGS.
+// dialsMax is how many connections are being made at a time.
+const dialsMax = 64
+
+// connect makes connections until there are n, and waits for their SETTINGS. Servers give a connection
+// seconds to say its preface: it waits for a few others at most.
 func (cl *Client) connect(ctx context.Context, n int) error {
-	for number := len(cl.conns); number < n; number++ {
-		fd, err := cl.poll.dial(ctx, cl.cfg.Addr, number%cl.cfg.Sources, number)
-		if err != nil {
-			return err
+	for len(cl.conns) < n {
+		first := len(cl.conns)
+		links, err := cl.dialSome(ctx, first, min(dialsMax, n-first))
+		for i, l := range links {
+			cl.conns = append(cl.conns, cl.newConn(first+i))
+			cl.links = append(cl.links, l)
+			err = cmp.Or(err, cl.poll.add(l.fd, first+i), cl.open(cl.conns[first+i]))
 		}
-		cl.conns = append(cl.conns, cl.newConn(number))
-		cl.links = append(cl.links, link{fd: fd})
-		// Servers give a connection seconds to say its preface: don't let it wait for the others.
-		if err := cl.flush(); err != nil {
+		if err = cmp.Or(err, cl.flush()); err != nil {
 			return err
 		}
 	}
 	return cl.run(ctx, unexpected{}, cl.settled)
 }
 
+// dialSome makes n connections at once, from number first on. With an error it returns those that it made
+// before the one that failed.
+func (cl *Client) dialSome(ctx context.Context, first, n int) ([]link, error) {
+	links, errs := make([]link, n), make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { links[i], errs[i] = dial(ctx, &cl.cfg, first+i) })
+	}
+	all.Wait()
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		for k := i + 1; k < n; k++ {
+			if errs[k] == nil {
+				cl.poll.hangUp(links[k].fd)
+			}
+		}
+		return links[:i], err
+	}
+	return links, nil
+}
+
 func (cl *Client) newConn(number int) *conn {
 	if cl.cfg.HTTP1 {
-		return newUpgradeConn(number, &cl.wake, cl.cfg.Addr, cl.cfg.Path)
+		return newUpgradeConn(number, &cl.wake, &cl.cfg.Target)
 	}
-	return newConn(number, &cl.wake, newRequest(cl.cfg.Addr, cl.cfg.Path), int32(cl.cfg.Window))
+	return newConn(number, &cl.wake, newRequest(&cl.cfg.Target), int32(cl.cfg.Window))
 }
 
 // settled says whether every connection has had its SETTINGS.

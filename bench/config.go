@@ -9,12 +9,10 @@ import (
 
 // Config is what a Client is to do. Begin with DefaultConfig.
 type Config struct {
-	Addr    string // host:port of the server
-	Path    string
-	Sockets int  // WebSockets in all
-	Conns   int  // HTTP/2 connections they share
-	HTTP1   bool // over HTTP/1.1 instead, each on a connection of its own
-	Sources int  // loopback addresses the connections come from; 0: as many as it takes
+	Target
+	Sockets int // WebSockets in all
+	Conns   int // connections they share
+	Sources int // loopback addresses the connections come from without Locals; 0: as many as it takes
 
 	InFlight int           // messages, or opening or closing handshakes, under way at a time
 	Size     int           // of a message, in octets
@@ -50,7 +48,7 @@ const (
 // DefaultConfig returns the Config of the demonstration, without an address.
 func DefaultConfig() Config {
 	return Config{
-		Path: "/", Sockets: 100_000, Conns: 1,
+		Target: Target{Path: "/"}, Sockets: 100_000, Conns: 1,
 		InFlight: 256, Size: 64, Duration: 5 * time.Second, Rounds: 100, Batch: 1,
 		Window: 1 << 20,
 	}
@@ -89,8 +87,9 @@ func (cfg Config) Check() error {
 		return fmt.Errorf("conns is %d, but over HTTP/1.1 each of the %d sockets has a connection of its own", cfg.Conns, cfg.Sockets)
 	case cfg.Duration <= 0:
 		return fmt.Errorf("duration must be more than 0, not %v", cfg.Duration)
-	case !validPath(cfg.Path):
-		return fmt.Errorf("path must begin with / and consist of at most %d printable octets, not %.40q", pathBytesMax, cfg.Path)
+	}
+	if err := cfg.Target.check(); err != nil {
+		return err
 	}
 	return cfg.checkLoad()
 }

@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 
 	"h2ws/engine/frame"
 )
@@ -17,6 +19,11 @@ func (c *conn) recv(p []byte) (n int, err error) {
 		if start == 0 {
 			return n, nil
 		}
+		if !c.settled {
+			if err := recognize(p); err != nil {
+				return n, err
+			}
+		}
 		if err := frame.Check(h, frame.MaxPayloadMin); err != nil {
 			return n, faultf("%v", err)
 		}
@@ -29,6 +36,18 @@ func (c *conn) recv(p []byte) (n int, err error) {
 		}
 		n = end
 	}
+}
+
+// recognize looks at the first octets of a server, which may speak something else.
+func recognize(p []byte) error {
+	switch {
+	case bytes.HasPrefix(p, []byte("HTTP/1.")):
+		line, _, _ := bytes.Cut(p, []byte("\r\n"))
+		return fmt.Errorf("%w: it says %.60q", ErrNotHTTP2, line)
+	case bytes.HasPrefix(p, []byte{0x15, 0x03}): // a TLS alert (RFC 8446 §5.1)
+		return fmt.Errorf("%w: it answers with a TLS alert", ErrNotHTTP2)
+	}
+	return nil
 }
 
 func (c *conn) recvFrame(h frame.Header, p []byte) error {
@@ -177,6 +196,9 @@ func (c *conn) recvMessage(i int, m message) error {
 	if s.closed {
 		return faultf("WebSocket frame after Close on stream %d (RFC 6455 §5.5.1)", streamID(i))
 	}
+	if !m.fin || m.op == opContinuation || len(c.fragments) > 0 && m.op < opClose {
+		return c.recvFragment(i, m)
+	}
 	switch m.op {
 	case opText, opBinary:
 		if s.state == closing {
@@ -235,6 +257,7 @@ func (c *conn) finish(i int) {
 	c.active--
 	delete(c.stalled, uint32(i))
 	delete(c.partials, uint32(i))
+	delete(c.fragments, uint32(i))
 	s.stalled, s.partial = false, false
 }
 

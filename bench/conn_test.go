@@ -18,7 +18,7 @@ func TestStreamSize(t *testing.T) {
 
 func TestFirstOctets(t *testing.T) {
 	var wake []*conn
-	c := newConn(0, &wake, newRequest("example.com", "/"), 4321)
+	c := newConn(0, &wake, newRequest(&Target{Addr: "example.com", Path: "/"}), 4321)
 	if len(wake) != 1 || wake[0] != c {
 		t.Error("a new connection does not ask to be written")
 	}

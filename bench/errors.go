@@ -14,6 +14,17 @@ var ErrUnsupported = errors.New("bench: measuring needs Linux (epoll and /proc)"
 var ErrNoConnectProtocol = errors.New("the server does not offer WebSockets over HTTP/2: " +
 	"its SETTINGS lack ENABLE_CONNECT_PROTOCOL=1 (RFC 8441 §3)")
 
+// ErrNotHTTP2 is returned when what answers is no HTTP/2 server.
+var ErrNotHTTP2 = errors.New("the server does not speak HTTP/2 here")
+
+// TLSError is a TLS handshake that failed.
+type TLSError struct {
+	Err error
+}
+
+func (e *TLSError) Error() string { return "TLS: " + e.Err.Error() }
+func (e *TLSError) Unwrap() error { return e.Err }
+
 // RefusedError is an opening handshake that was answered with a status other than 200.
 type RefusedError struct {
 	Status int

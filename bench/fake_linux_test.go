@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -16,7 +17,8 @@ import (
 // fakeServer is a server on the loopback that does what a test tells it, and otherwise accepts every
 // socket and echoes every message. It has nothing in common with package engine but the frames.
 type fakeServer struct {
-	settings string // the first line it says
+	settings string      // the first line it says
+	tls      *tls.Config // nil: cleartext
 
 	// These are told what arrives, and return what the server says instead of its usual answer; nil: that.
 	onOpen    func(n int) []string                               // the n-th request, from 0
@@ -38,6 +40,9 @@ func (s *fakeServer) start(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.tls != nil {
+		l = tls.NewListener(l, s.tls)
 	}
 	var all sync.WaitGroup
 	all.Go(func() {

@@ -11,3 +11,5 @@ require (
 	golang.org/x/sys v0.49.0
 	h2ws v0.0.0-00010101000000-000000000000
 )
+
+require golang.org/x/text v0.43.0 // indirect

@@ -19,19 +19,19 @@ const (
 	opPong         opcode = 0xa
 )
 
-// message is one WebSocket frame with FIN. Its data is borrowed from the read buffer: valid during
+// message is one WebSocket frame; with fin, and not a continuation, a whole message. Its data is borrowed from the read buffer: valid during
 // the call that is given it, never written to.
 type message struct {
 	op   opcode
+	fin  bool
 	data []byte
 }
 
 var (
-	errMasked     = errors.New("WebSocket: masked frame from the server (RFC 6455 §5.1)")
-	errReserved   = errors.New("WebSocket: reserved bit set, but no extension was negotiated (RFC 6455 §5.2)")
-	errFragmented = errors.New("WebSocket: the server fragments messages, which this client does not read")
-	errLength     = errors.New("WebSocket: length not encoded in the fewest octets (RFC 6455 §5.2)")
-	errHuge       = errors.New("WebSocket: frame from the server above 64 MiB")
+	errMasked   = errors.New("WebSocket: masked frame from the server (RFC 6455 §5.1)")
+	errReserved = errors.New("WebSocket: reserved bit set, but no extension was negotiated (RFC 6455 §5.2)")
+	errLength   = errors.New("WebSocket: length not encoded in the fewest octets (RFC 6455 §5.2)")
+	errHuge     = errors.New("WebSocket: message from the server above 64 MiB")
 )
 
 // messageBytesMax bounds what one message can make the client buffer. Scenarios send less.
@@ -44,7 +44,7 @@ func consumeMessage(b []byte) (m message, n int, err error) {
 	}
 	// Two octets decide for nearly every frame; the rest is for frames above 125 octets.
 	size, start := int(b[1]), 2
-	if b[0]&0x70 != 0 || b[0]&0x80 == 0 || size&0x80 != 0 {
+	if b[0]&0x70 != 0 || size&0x80 != 0 {
 		return message{}, 0, refuse(b[0], b[1])
 	}
 	if size > 125 {
@@ -55,19 +55,15 @@ func consumeMessage(b []byte) (m message, n int, err error) {
 	if len(b)-start < size {
 		return message{}, 0, nil
 	}
-	return message{opcode(b[0] & 0xf), b[start : start+size]}, start + size, nil
+	return message{opcode(b[0] & 0xf), b[0]&0x80 != 0, b[start : start+size]}, start + size, nil
 }
 
 // refuse names the rule that the first two octets of a frame break.
 func refuse(b0, b1 byte) error {
-	switch {
-	case b0&0x70 != 0:
+	if b0&0x70 != 0 {
 		return errReserved
-	case b1&0x80 != 0:
-		return errMasked
-	default:
-		return errFragmented
 	}
+	return errMasked
 }
 
 // consumeLength reads an extended length. It returns start = 0 if b is too short to hold it.

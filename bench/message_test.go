@@ -33,8 +33,6 @@ func TestConsumeMessageRefuses(t *testing.T) {
 		{[]byte{0xc2, 0x00}, errReserved},
 		{[]byte{0xa2, 0x00}, errReserved},
 		{[]byte{0x92, 0x00}, errReserved},
-		{[]byte{0x02, 0x00}, errFragmented},
-		{[]byte{0x00, 0x00}, errFragmented},
 		{[]byte{0x82, 126, 0, 125}, errLength},
 		{[]byte{0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, errLength},
 		{[]byte{0x82, 127, 0, 0, 0, 0, 4, 0, 0, 1}, errHuge},
@@ -85,8 +83,37 @@ func FuzzConsumeMessage(f *testing.F) {
 			t.Fatalf("consumed %d of %d octets", n, len(b))
 		case err != nil && n != 0:
 			t.Fatalf("consumed %d octets with error %v", n, err)
-		case n > 0 && !bytes.Equal(unmaskedFrame(m.op, m.data), b[:n]):
+		case n > 0 && (!bytes.Equal(unmaskedFrame(m.op, m.data)[1:], b[1:n]) || b[0] != finBit(m.fin)|byte(m.op)):
 			t.Fatalf("% x is not what % x encodes to", b[:n], m.data)
 		}
 	})
+}
+
+func finBit(fin bool) byte {
+	if fin {
+		return 0x80
+	}
+	return 0
+}
+
+func TestFragmentedMessage(t *testing.T) {
+	d := newDialogue(t, offer)
+	d.c.open()
+	d.recv("HEADERS 1 END_HEADERS 0x88")
+	d.wantEvents("it is open", "opened 0")
+	d.recv(`DATA 1 0x0102` + "6162") // "ab" in two frames of which the first has the opcode
+	d.recv("DATA 1 0x89017a", "DATA 1 0x0000", "DATA 1 0x800163")
+	d.wantEvents("a PING between fragments is none of them", `message 0 0x1 "abc"`)
+	for _, bad := range []string{
+		"DATA 1 0x0900",         // a control frame in fragments
+		"DATA 1 0x8000",         // a continuation of nothing
+		"DATA 1 0x010161810162", // a message inside a message
+	} {
+		d := newDialogue(t, offer)
+		d.c.open()
+		d.recv("HEADERS 1 END_HEADERS 0x88")
+		if err := d.tryRecv(bad); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
 }

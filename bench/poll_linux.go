@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -16,15 +17,17 @@ type poller struct {
 	epfd   int
 	events []unix.EpollEvent
 	buf    []byte // of one read, shared by all connections
+	sealed []byte // of one read under TLS
 }
 
 // link is where the octets of a connection go to and come from.
 type link struct {
 	fd      int
-	rest    []byte // the beginning of a frame that a read cut
-	blocked bool   // the socket took less than it was given: wait until it takes more
-	paused  bool   // is read by readSome only, and may end
-	lost    bool   // was paused, and ended
+	secure  *secure // nil: cleartext
+	rest    []byte  // the beginning of a frame that a read cut
+	blocked bool    // the socket took less than it was given: wait until it takes more
+	paused  bool    // is read by readSome only, and may end
+	lost    bool    // was paused, and ended
 }
 
 // readBytes is how much one read takes at most, in octets. What it makes the client send is in the same
@@ -39,7 +42,7 @@ func (p *poller) open() error {
 	}
 	p.epfd = epfd
 	p.events = make([]unix.EpollEvent, 512)
-	p.buf = make([]byte, readBytes)
+	p.buf, p.sealed = make([]byte, readBytes), make([]byte, readBytes)
 	return nil
 }
 
@@ -55,30 +58,45 @@ func (p *poller) hangUp(fd int) { unix.Close(fd) }
 // forget stops waiting for a descriptor that stays open.
 func (p *poller) forget(fd int) { unix.EpollCtl(p.epfd, unix.EPOLL_CTL_DEL, fd, nil) }
 
-// dial connects to addr from the source-th loopback address, if it is on the loopback. number comes
-// back with the socket's events.
-func (p *poller) dial(ctx context.Context, addr string, source, number int) (fd int, err error) {
-	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: sourceAddr(addr, source), KeepAlive: -1}
-	nc, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return -1, err
-	}
-	defer nc.Close()
-	fd, err = duplicate(nc.(*net.TCPConn))
-	if err != nil {
-		return -1, err
-	}
+// add has the descriptor watched. number comes back with its events.
+func (p *poller) add(fd, number int) error {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(number)}
-	if err := unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
-		unix.Close(fd)
-		return -1, os.NewSyscallError("epoll_ctl", err)
-	}
-	return fd, nil
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, fd, &ev))
 }
 
-// sourceAddr returns the n-th address to connect from, nil where the system is to choose. Each address
-// has its own 28,000 ports.
-func sourceAddr(addr string, n int) net.Addr {
+// dialTimeout is for TCP, and again for TLS.
+const dialTimeout = 10 * time.Second
+
+// dial makes connection number. Any goroutine.
+func dial(ctx context.Context, cfg *Config, number int) (l link, err error) {
+	d := net.Dialer{Timeout: dialTimeout, LocalAddr: cfg.localAddr(number), KeepAlive: -1}
+	nc, err := d.DialContext(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return link{}, err
+	}
+	defer nc.Close()
+	if cfg.TLS != nil {
+		limited, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		if l.secure, err = handshake(limited, nc, &cfg.Target); err != nil {
+			return link{}, err
+		}
+	}
+	l.fd, err = duplicate(nc.(*net.TCPConn))
+	return l, err
+}
+
+// localAddr is what connection number comes from, nil where the system is to choose.
+func (cfg *Config) localAddr(number int) net.Addr {
+	if n := len(cfg.Locals); n > 0 {
+		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(cfg.Locals[number%n], 0))
+	}
+	return loopbackAddr(cfg.Addr, number%cfg.Sources)
+}
+
+// loopbackAddr returns the n-th address to connect from to a loopback address. Each has its own 28,000
+// ports.
+func loopbackAddr(addr string, n int) net.Addr {
 	to, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil || n == 0 || to.IP.To4() == nil || !to.IP.IsLoopback() {
 		return nil
@@ -143,25 +161,88 @@ func (cl *Client) hear(c *conn) error {
 // read takes what one read gives, n octets but not more than most, and acts on it.
 func (cl *Client) read(c *conn, most int) (n int, err error) {
 	l, buf := &cl.links[c.number], cl.poll.buf
+	if l.secure != nil {
+		return cl.readSecure(c, most)
+	}
 	k := copy(buf, l.rest)
-	n, err = unix.Read(l.fd, buf[k:min(len(buf), k+most)])
+	n, err = cl.readSocket(c, buf[k:min(len(buf), k+most)])
+	if n == 0 || err != nil {
+		return 0, err
+	}
+	return n, cl.take(c, k+n)
+}
+
+// readSecure is read under TLS: n is octets of records.
+func (cl *Client) readSecure(c *conn, most int) (n int, err error) {
+	n, err = cl.readSocket(c, cl.poll.sealed[:min(most, readBytes)])
+	if n == 0 || err != nil {
+		return 0, err
+	}
+	cl.links[c.number].secure.wire.in = cl.poll.sealed[:n]
+	return n, cl.open(c)
+}
+
+// open acts on what TLS has decrypted, or can. The handshake may have read more than its own.
+func (cl *Client) open(c *conn) error {
+	l, buf := &cl.links[c.number], cl.poll.buf
+	for l.secure != nil {
+		k := copy(buf, l.rest)
+		n, err := l.secure.open(buf[k:])
+		if err == io.EOF {
+			return cl.readEOF(c)
+		}
+		if n == 0 || err != nil {
+			return cl.answer(c, err)
+		}
+		if err := cl.take(c, k+n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer sends what TLS has to say of its own.
+func (cl *Client) answer(c *conn, err error) error {
+	if len(cl.links[c.number].secure.wire.out) > 0 {
+		c.wakeUp()
+	}
+	return err
+}
+
+// readSocket reads once. Without data n is 0.
+func (cl *Client) readSocket(c *conn, p []byte) (n int, err error) {
+	n, err = unix.Read(cl.links[c.number].fd, p)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return 0, nil
 	case err != nil:
 		return 0, os.NewSyscallError("read", err)
 	case n == 0:
-		if over, err := c.recvEOF(); over {
-			cl.poll.forget(l.fd)
-			return 0, err
-		}
-		return 0, fmt.Errorf("the server closed the connection: %w", io.EOF)
+		return 0, cl.readEOF(c)
 	}
 	cl.now = time.Since(cl.start)
 	cl.heard = cl.now
-	used, err := c.recv(buf[:k+n])
-	l.rest = append(l.rest[:0], buf[used:k+n]...)
-	return n, err
+	return n, nil
+}
+
+// readEOF is the end of what the server says.
+func (cl *Client) readEOF(c *conn) error {
+	if over, err := c.recvEOF(); over {
+		cl.poll.forget(cl.links[c.number].fd)
+		return err
+	}
+	if !c.settled {
+		return fmt.Errorf("%w: the server closed the connection before its SETTINGS", ErrNotHTTP2)
+	}
+	return fmt.Errorf("the server closed the connection: %w", io.EOF)
+}
+
+// take acts on the first n octets of the read buffer, and keeps what is no whole frame.
+func (cl *Client) take(c *conn, n int) error {
+	l, buf := &cl.links[c.number], cl.poll.buf
+	used, err := c.recv(buf[:n])
+	l.rest = append(l.rest[:0], buf[used:n]...)
+	return err
 }
 
 // write gives the socket what the connection has to send. What it does not take waits for EPOLLOUT.
@@ -171,15 +252,22 @@ func (cl *Client) write(c *conn) error {
 		c.out = c.out[:0]
 		return nil
 	}
-	n, err := unix.Write(l.fd, c.out)
+	out := &c.out
+	if l.secure != nil {
+		if err := l.secure.seal(c.out); err != nil {
+			return cl.named(c, err)
+		}
+		c.out, out = c.out[:0], &l.secure.wire.out
+	}
+	n, err := unix.Write(l.fd, *out)
 	if err != nil && l.paused && err != unix.EAGAIN && err != unix.EINTR {
 		return cl.lose(c)
 	}
 	if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 		return cl.named(c, cl.lastWords(c, os.NewSyscallError("write", err)))
 	}
-	c.out = c.out[:copy(c.out, c.out[max(n, 0):])]
-	if blocked := len(c.out) > 0; blocked != l.blocked {
+	*out = (*out)[:copy(*out, (*out)[max(n, 0):])]
+	if blocked := len(*out) > 0; blocked != l.blocked {
 		l.blocked = blocked
 		return cl.arm(c)
 	}

@@ -13,9 +13,12 @@ func (*poller) open() error { return ErrUnsupported }
 func (*poller) close()      {}
 func (*poller) hangUp(int)  {}
 
-func (*poller) dial(context.Context, string, int, int) (int, error) { return -1, ErrUnsupported }
+func (*poller) add(int, int) error { return ErrUnsupported }
+
+func dial(context.Context, *Config, int) (link, error) { return link{}, ErrUnsupported }
 
 func (*Client) wait() error               { return ErrUnsupported }
 func (*Client) write(*conn) error         { return ErrUnsupported }
+func (*Client) open(*conn) error          { return ErrUnsupported }
 func (*Client) pause(*conn) error         { return ErrUnsupported }
 func (*Client) readSome(*conn, int) error { return ErrUnsupported }

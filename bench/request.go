@@ -2,7 +2,9 @@ package bench
 
 import (
 	"bytes"
+	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 
@@ -13,6 +15,7 @@ import (
 // fields into the dynamic table, so that every later one is an octet a field: what a client of
 // ordinary quality sends.
 type request struct {
+	target  *Target
 	encoder *hpack.Encoder
 	encoded *bytes.Buffer // where the encoder writes
 	fields  []hpack.HeaderField
@@ -21,15 +24,23 @@ type request struct {
 	indexed []byte
 }
 
-func newRequest(authority, path string) request {
-	r := request{encoded: new(bytes.Buffer), fields: []hpack.HeaderField{
+func newRequest(t *Target) request {
+	r := request{target: t, encoded: new(bytes.Buffer), fields: []hpack.HeaderField{
 		{Name: ":method", Value: "CONNECT"},
 		{Name: ":protocol", Value: "websocket"},
-		{Name: ":scheme", Value: "http"},
-		{Name: ":authority", Value: authority},
-		{Name: ":path", Value: path}, // see setPath
+		{Name: ":scheme", Value: t.scheme()},
+		{Name: ":authority", Value: t.authority()},
+		{Name: ":path", Value: t.Path}, // see setPath
 		{Name: "sec-websocket-version", Value: "13"},
 	}}
+	if len(t.Subprotocols) > 0 {
+		r.fields = append(r.fields, hpack.HeaderField{Name: "sec-websocket-protocol", Value: strings.Join(t.Subprotocols, ", ")})
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Header)) {
+		for _, v := range t.Header[name] {
+			r.fields = append(r.fields, hpack.HeaderField{Name: strings.ToLower(name), Value: v})
+		}
+	}
 	r.encoder = hpack.NewEncoder(r.encoded)
 	return r
 }

@@ -36,7 +36,7 @@ func decode(t *testing.T, d *hpack.Decoder, block []byte) (s string) {
 }
 
 func TestRequestIsIndexed(t *testing.T) {
-	r := newRequest("example.com:8080", "/chat?a=b")
+	r := newRequest(&Target{Addr: "example.com:8080", Path: "/chat?a=b"})
 	d := hpack.NewDecoder(4096, nil)
 	for n := range 4 {
 		b := block(t, r.append(nil, streamID(n)), streamID(n))
@@ -53,7 +53,7 @@ func TestRequestIsIndexed(t *testing.T) {
 }
 
 func TestRequestsOfSeveralPaths(t *testing.T) {
-	r := newRequest("example.com:8080", "/first")
+	r := newRequest(&Target{Addr: "example.com:8080", Path: "/first"})
 	d := hpack.NewDecoder(4096, nil)
 	for n := range 1000 {
 		path := fmt.Sprintf("/t/%d", n/3) // each for three in a row, and more than the table holds
@@ -66,7 +66,7 @@ func TestRequestsOfSeveralPaths(t *testing.T) {
 }
 
 func TestRequestObeysTableSize(t *testing.T) {
-	r := newRequest("example.com:8080", "/chat?a=b")
+	r := newRequest(&Target{Addr: "example.com:8080", Path: "/chat?a=b"})
 	d := hpack.NewDecoder(4096, nil)
 	decode(t, d, block(t, r.append(nil, 1), 1))
 	decode(t, d, block(t, r.append(nil, 3), 3))
@@ -90,7 +90,7 @@ func TestStatusDecoder(t *testing.T) {
 		e.WriteField(hpack.HeaderField{Name: ":status", Value: want})
 		e.WriteField(hpack.HeaderField{Name: "server", Value: "x"})
 		e.WriteField(hpack.HeaderField{Name: "date", Value: fmt.Sprint(n / 2)})
-		got, err := d.decode(encoded.Bytes())
+		got, _, err := d.decode(encoded.Bytes())
 		if err != nil || fmt.Sprint(got) != want {
 			t.Errorf("response %d: got %d, %v, want %s", n, got, err, want)
 		}
@@ -99,7 +99,7 @@ func TestStatusDecoder(t *testing.T) {
 
 func TestStatusDecoderRefuses(t *testing.T) {
 	for _, b := range [][]byte{{0x80}, {0xff}, {0xbf}, {0x00, 0x7f}} {
-		if status, err := new(statusDecoder).decode(b); err == nil {
+		if status, _, err := new(statusDecoder).decode(b); err == nil {
 			t.Errorf("%x: got status %d, want an error", b, status)
 		}
 	}

@@ -54,7 +54,7 @@ func (c *conn) recvContinuation(h frame.Header, p []byte) error {
 
 // recvBlock acts on a whole field block.
 func (c *conn) recvBlock(i int, block []byte, end bool) error {
-	status, err := c.decoder.decode(block)
+	status, subprotocol, err := c.decoder.decode(block)
 	if err != nil {
 		return faultf("field block of stream %d: %v", streamID(i), err)
 	}
@@ -71,6 +71,8 @@ func (c *conn) recvBlock(i int, block []byte, end bool) error {
 	case status == 200 && end:
 		c.finish(i)
 		return c.events.closed(c, i, &ClosedError{Stream: streamID(i), Code: 1006})
+	case status == 200 && subprotocol != "" && !c.request.target.offers(subprotocol):
+		return faultf("200 with a subprotocol that was not offered: %.40q", subprotocol)
 	case status == 200:
 		s.state = open
 		return c.events.opened(c, i)
@@ -93,38 +95,42 @@ func (c *conn) recvRefusal(p []byte) {
 	c.refusal.Body += string(p[:min(room, len(p))])
 }
 
-// statusDecoder finds :status in field blocks. The zero value is ready.
+// statusDecoder finds :status and sec-websocket-protocol in field blocks. The zero value is ready.
 type statusDecoder struct {
-	decoder *hpack.Decoder
-	status  int
+	decoder     *hpack.Decoder
+	status      int
+	subprotocol string
 	// last is the latest block that consists of indexes alone: the same octets mean the same fields
 	// until a block changes the dynamic table.
 	last []byte
 }
 
-func (d *statusDecoder) decode(block []byte) (status int, err error) {
+func (d *statusDecoder) decode(block []byte) (status int, subprotocol string, err error) {
 	if len(d.last) > 0 && bytes.Equal(d.last, block) {
-		return d.status, nil
+		return d.status, d.subprotocol, nil
 	}
 	if d.decoder == nil {
 		d.decoder = hpack.NewDecoder(4096, d.field)
 		d.decoder.SetMaxStringLength(headerBytesMax)
 	}
-	d.status, d.last = 0, d.last[:0]
+	d.status, d.subprotocol, d.last = 0, "", d.last[:0]
 	if _, err := d.decoder.Write(block); err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if err := d.decoder.Close(); err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if allIndexed(block) {
 		d.last = slices.Clone(block)
 	}
-	return d.status, nil
+	return d.status, d.subprotocol, nil
 }
 
 func (d *statusDecoder) field(f hpack.HeaderField) {
-	if f.Name == ":status" {
+	switch f.Name {
+	case ":status":
 		d.status, _ = strconv.Atoi(f.Value)
+	case "sec-websocket-protocol":
+		d.subprotocol = f.Value
 	}
 }

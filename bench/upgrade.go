@@ -7,7 +7,10 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"maps"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,17 +21,18 @@ import (
 
 // upgrade is what a connection over HTTP/1.1 has instead of HTTP/2.
 type upgrade struct {
-	authority, path string
-	key             string // Sec-WebSocket-Key of its socket
+	target *Target
+	path   string
+	key    string // Sec-WebSocket-Key of its socket
 }
 
 // newUpgradeConn returns a connection that has nothing to say until its socket is opened.
-func newUpgradeConn(number int, wake *[]*conn, authority, path string) *conn {
+func newUpgradeConn(number int, wake *[]*conn, t *Target) *conn {
 	return &conn{
-		wake: wake, number: number, upgrade: &upgrade{authority: authority, path: path},
+		wake: wake, number: number, upgrade: &upgrade{target: t, path: t.Path},
 		settled: true, maxStreams: 1,
-		partials: map[uint32][]byte{},
-		key:      0x9e3779b9 * uint32(number+1),
+		partials: map[uint32][]byte{}, fragments: map[uint32]fragments{},
+		key: 0x9e3779b9 * uint32(number+1),
 	}
 }
 
@@ -40,10 +44,19 @@ func (u *upgrade) append(out []byte) []byte {
 	out = append(out, "GET "...)
 	out = append(out, u.path...)
 	out = append(out, " HTTP/1.1\r\nHost: "...)
-	out = append(out, u.authority...)
+	out = append(out, u.target.authority()...)
 	out = append(out, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
 	out = append(out, u.key...)
-	return append(out, "\r\n\r\n"...)
+	out = append(out, "\r\n"...)
+	if len(u.target.Subprotocols) > 0 {
+		out = fmt.Appendf(out, "Sec-WebSocket-Protocol: %s\r\n", strings.Join(u.target.Subprotocols, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.target.Header)) {
+		for _, v := range u.target.Header[name] {
+			out = fmt.Appendf(out, "%s: %s\r\n", name, v)
+		}
+	}
+	return append(out, "\r\n"...)
 }
 
 // recvUpgraded is recv of a connection over HTTP/1.1.
@@ -104,8 +117,7 @@ func parseResponse(p []byte) (status int, fields textproto.MIMEHeader, err error
 	return status, fields, err
 }
 
-// check is what a client MUST check in a 101 (RFC 6455 §4.1), which asked for no extension and no
-// subprotocol.
+// check is what a client MUST check in a 101 (RFC 6455 §4.1), which asked for no extension.
 func (u *upgrade) check(fields textproto.MIMEHeader) error {
 	switch {
 	case !strings.EqualFold(fields.Get("Upgrade"), "websocket"):
@@ -116,7 +128,7 @@ func (u *upgrade) check(fields textproto.MIMEHeader) error {
 		return faultf("101 with Sec-WebSocket-Accept: %.40q for the key %s", fields.Get("Sec-WebSocket-Accept"), u.key)
 	case fields.Get("Sec-WebSocket-Extensions") != "":
 		return faultf("101 with an extension that was not offered: %.40q", fields.Get("Sec-WebSocket-Extensions"))
-	case fields.Get("Sec-WebSocket-Protocol") != "":
+	case fields.Get("Sec-WebSocket-Protocol") != "" && !u.target.offers(fields.Get("Sec-WebSocket-Protocol")):
 		return faultf("101 with a subprotocol that was not offered: %.40q", fields.Get("Sec-WebSocket-Protocol"))
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 
 	"h2ws/bench"
@@ -14,6 +13,7 @@ import (
 // options is what the command line of a scenario says.
 type options struct {
 	cfg     bench.Config
+	access  access
 	order   string
 	json    string
 	profile string
@@ -39,16 +39,17 @@ const (
 func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 	c := &o.cfg
 	f.IntVar(&c.Sockets, "sockets", c.Sockets, "open `N` WebSockets")
-	f.IntVar(&c.Conns, "conns", c.Conns, "share them among `N` HTTP/2 connections")
-	f.IntVar(&c.Sources, "sources", c.Sources, "connect from `N` loopback addresses (default: one for each 20,000 connections)")
+	f.IntVar(&c.Conns, "conns", c.Conns, "share them among `N` HTTP/2 connections; over HTTP/1.1 every socket has its own")
+	f.IntVar(&c.Sources, "sources", c.Sources, "connect from `N` loopback addresses to one (default: one for each 20,000 connections)")
 	f.IntVar(&c.InFlight, "inflight", c.InFlight, "keep `N` messages, or opening or closing handshakes, under way")
-	f.StringVar(&c.Path, "path", c.Path, "`path` to open")
+	f.StringVar(&c.Path, "path", c.Path, "`path` to open; {socket} and {conn} in it are the numbers, from 0, of a socket and its connection")
 	f.IntVar(&c.Window, "window", c.Window, "`octets` the server may send on a socket before it gets credit: INITIAL_WINDOW_SIZE")
 	f.IntVar(&o.loops, "loops", 0, "give the child server `N` event loops (default: one for each CPU)")
 	f.StringVar(&o.json, "json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
 	f.StringVar(&o.profile, "profile", "", "write CPU profiles to `prefix`.client and, of the child server, prefix.server")
 	if groups&flagsAddr != 0 {
-		f.IntVar(&o.pid, "pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens on ADDR, if it can be seen)")
+		f.IntVar(&o.pid, "pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens there, if it can be seen)")
+		o.access.register(f)
 	}
 	if groups&flagsSize != 0 {
 		f.IntVar(&c.Size, "size", c.Size, "`octets` of a message")
@@ -88,8 +89,11 @@ func (s *scenario) parse(args []string, stdout io.Writer) (*options, error) {
 	if err := parseFlags(f, args, stdout, s.usage); err != nil {
 		return nil, err
 	}
-	if err := o.takeAddr(s, f.Args()); err != nil {
+	if err := o.takeTarget(s, f.Args()); err != nil {
 		return nil, &usageError{s.name, err.Error()}
+	}
+	if conns := f.Lookup("conns"); o.cfg.HTTP1 && conns.Value.String() == conns.DefValue {
+		o.cfg.Conns = o.cfg.Sockets
 	}
 	if err := o.check(s); err != nil {
 		return nil, &usageError{s.name, err.Error()}
@@ -119,29 +123,29 @@ func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer, usage string) 
 	return nil
 }
 
-// takeAddr takes the server's address from what follows the flags.
-func (o *options) takeAddr(s *scenario, args []string) error {
+// takeTarget takes the server from what follows the flags.
+func (o *options) takeTarget(s *scenario, args []string) (err error) {
 	switch {
-	case len(args) == 0 && o.pid != 0:
-		return errors.New("-pid is for a server with an ADDR")
 	case len(args) == 0:
-		return nil
+		return o.takeChild()
 	case s.groups&flagsAddr == 0:
 		return fmt.Errorf("unexpected argument %q: the demonstration starts its own server", args[0])
 	case len(args) > 1:
-		return fmt.Errorf("unexpected argument %q after the address (flags go before it)", args[1])
+		return fmt.Errorf("unexpected argument %q after the target (flags go before it)", args[1])
 	case o.loops != 0:
-		return errors.New("-loops is for the child server, not for one at an ADDR")
+		return errors.New("-loops is for the child server, not for one at a URL")
 	}
-	host, port, err := net.SplitHostPort(args[0])
-	if err != nil || port == "" {
-		return fmt.Errorf("bad address %q: it is host:port", args[0])
+	o.cfg.Target, err = o.access.target(args[0], o.cfg.Path)
+	return err
+}
+
+// takeChild makes a server of our own the target, whose address is not known yet.
+func (o *options) takeChild() error {
+	a := &o.access
+	if o.pid != 0 || a.protocol != "" && a.protocol != protoH2C || a.ca != "" || a.insecure || a.locals != "" {
+		return errors.New("-pid, -proto, -ca, -insecure and -local are for a server at a URL: there is none")
 	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	o.cfg.Addr = net.JoinHostPort(host, port)
-	return nil
+	return a.fill(&o.cfg.Target)
 }
 
 // check finds the values that cannot be meant.

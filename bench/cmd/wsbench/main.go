@@ -19,8 +19,8 @@ import (
 // Exit statuses.
 const (
 	exitOK          = 0
-	exitFailure     = 1   // the server, the connection or the machine
-	exitUsage       = 2   // the command line
+	exitUsage       = 1   // the command line
+	exitFailure     = 2   // the connection, the protocol, or the machine
 	exitInterrupted = 130 // SIGINT or SIGTERM; what was measured until then has been printed
 )
 
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "wsbench: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "wsbench:", err)
+	fmt.Fprintf(stderr, "wsbench: %v%s\n", err, hint(err))
 	if errors.As(err, &usage) {
 		return exitUsage
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 
 	"h2ws/bench"
@@ -27,15 +28,15 @@ Wsbench measures WebSockets over HTTP/2 (RFC 8441).
 
   wsbench [flags]                  a demonstration: starts a server, opens 100,000 WebSockets
                                    on one connection, echoes, fans out, idles, closes
-  wsbench echo [flags] [ADDR]      messages there and back
-  wsbench fanout [flags] [ADDR]    one message to every WebSocket
-  wsbench idle [flags] [ADDR]      memory of open WebSockets
-  wsbench open [flags] [ADDR]      opening and closing storms
+  wsbench echo [flags] [URL]      messages there and back
+  wsbench fanout [flags] [URL]    one message to every WebSocket
+  wsbench idle [flags] [URL]      memory of open WebSockets
+  wsbench open [flags] [URL]      opening and closing storms
   wsbench compare [flags]          what other servers cost beside ours
   wsbench serve [flags]            the server that the others start
 
 "wsbench COMMAND -h" tells the flags of a command; those below are the demonstration's. The
-server is always another process: a child, or the one at ADDR, which speaks cleartext HTTP/2. Its
+server is always another process: a child, or the one at URL (http, https, ws or wss; host:port is http). Its
 CPU and memory are read from /proc. fanout needs a server that knows the commands of "wsbench serve".
 
 Examples:
@@ -43,9 +44,10 @@ Examples:
   wsbench -sockets 1000000 -json results.json
   wsbench echo -conns 100 -inflight 1000 -order random
   wsbench serve -addr 127.0.0.1:8080 &
-  wsbench fanout -sockets 10000 127.0.0.1:8080
+  wsbench fanout -sockets 10000 http://127.0.0.1:8080
 
-Exit status: 0 done, 1 failed, 2 bad command line, 130 interrupted (what was measured is printed).`,
+Exit status: 0 done, 1 bad command line, 2 failed, 130 interrupted. What was measured until then is
+printed and written in any case.`,
 	groups: flagsSize | flagsDuration | flagsOrder | flagsFanout,
 	steps: []step{
 		(*bench.Client).Open, (*bench.Client).Echo, (*bench.Client).Fanout, (*bench.Client).Idle, (*bench.Client).CloseSockets,
@@ -55,7 +57,7 @@ Exit status: 0 done, 1 failed, 2 bad command line, 130 interrupted (what was mea
 var scenarios = []*scenario{{
 	name: "echo",
 	usage: `
-wsbench echo [flags] [ADDR]
+wsbench echo [flags] [URL]
 
 Opens WebSockets and sends messages over all of them, -inflight at a time. Every echo is compared
 with what was sent. A tenth of -duration goes ahead as a warm-up.
@@ -63,13 +65,14 @@ with what was sent. A tenth of -duration goes ahead as a warm-up.
 Examples:
   wsbench echo
   wsbench echo -sockets 10000 -conns 100 -size 1000 -order random
-  wsbench echo -pid 4242 127.0.0.1:8080`,
+  wsbench echo -pid 4242 -ca ca.pem https://localhost:8443/chat/{socket}
+  wsbench echo -proto h1 -sockets 1000 ws://127.0.0.1:8081/`,
 	groups: flagsAddr | flagsSize | flagsDuration | flagsOrder,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).Echo},
 }, {
 	name: "fanout",
 	usage: `
-wsbench fanout [flags] [ADDR]
+wsbench fanout [flags] [URL]
 
 Opens WebSockets and has the server publish a message to all of them: "!B 1 64", sent on the first
 one. When all have received it the next is published. One round goes ahead as a warm-up.
@@ -90,7 +93,7 @@ Examples:
 }, {
 	name: "idle",
 	usage: `
-wsbench idle [flags] [ADDR]
+wsbench idle [flags] [URL]
 
 Opens WebSockets, has the server return the memory it does not use ("!G"), and reads what
 they have added to it. The memory before is read with one connection and one WebSocket open.
@@ -103,7 +106,7 @@ Examples:
 }, {
 	name: "open",
 	usage: `
-wsbench open [flags] [ADDR]
+wsbench open [flags] [URL]
 
 Opens WebSockets, -inflight handshakes at a time, and closes them with the closing handshake.
 
@@ -160,11 +163,11 @@ func (o *options) process() (*bench.Process, error) {
 	if o.pid != 0 {
 		return bench.OpenProcess(o.pid)
 	}
-	addr, err := netip.ParseAddrPort(o.cfg.Addr)
+	addr, err := net.ResolveTCPAddr("tcp", o.cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s is a name: give the process with -pid", o.cfg.Addr)
+		return nil, err
 	}
-	return bench.FindServer(addr)
+	return bench.FindServer(netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), uint16(addr.Port)))
 }
 
 // measure does the steps, as far as they succeed. The report is never nil.
