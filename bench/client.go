@@ -20,11 +20,12 @@ type Client struct {
 
 	start time.Time
 	now   time.Duration // since start, as of the latest wait or read
+	alarm time.Duration // when wait is to end, should nothing be heard until then; 0: not set
+	slept time.Duration // in wait
 
 	heard time.Duration // when an octet last arrived
 	meter meter         // of the scenario that runs
 	plan  *plan         // of what is published at a rate; nil: one message at a time
-	self  *Process      // nil where it cannot be measured
 	base  int64         // the server's RSS with one connection and one socket, octets
 
 	connected Result // of Dial
@@ -33,17 +34,30 @@ type Client struct {
 // silenceMax is how long the server may say nothing while a scenario waits for it.
 const silenceMax = 30 * time.Second
 
+// The intervals of a series, where Config does not say.
+const (
+	intervalLeast = 100 * time.Millisecond
+	intervalMost  = time.Second
+)
+
 // tick is how often the loop looks at its context and reports progress.
 const tick = 100 * time.Millisecond
 
 // socket returns the connection and the stream of socket n, 0 <= n < Sockets. Sockets that follow each
 // other are on different connections, so that load in turn is load on all of them.
 func (cl *Client) socket(n int) (c *conn, i int) {
-	return cl.conns[n%cl.cfg.Conns], n / cl.cfg.Conns
+	c = cl.conns[n%cl.cfg.Conns]
+	return c, int(c.slots[n/cl.cfg.Conns])
 }
 
 // number is the inverse of socket.
-func (cl *Client) number(c *conn, i int) int { return i*cl.cfg.Conns + c.number }
+func (cl *Client) number(c *conn, i int) int { return int(c.streams[i].slot)*cl.cfg.Conns + c.number }
+
+// ready says whether socket n is open and keeps up.
+func (cl *Client) ready(n int) bool {
+	c, i := cl.socket(n)
+	return i < len(c.streams) && c.streams[i].state == open && !c.streams[i].slow
+}
 
 // path is what socket n opens.
 func (cl *Client) path(n int) string {
@@ -71,8 +85,12 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	if cfg.Load.Rate > 0 || cfg.Sizes.text == "" {
+		cfg.Sizes = FixedSize(cfg.Size)
+	}
+	def(&cfg.Interval, min(intervalMost, max(intervalLeast, cfg.Duration/20)))
 	def(&cfg.Sources, (cfg.Conns+portsPerSource-1)/portsPerSource)
-	cl := &Client{cfg: cfg, start: time.Now(), self: self()}
+	cl := &Client{cfg: cfg, start: time.Now()}
 	if cfg.Load.Rate > 0 {
 		cl.plan = newPlan(cfg)
 	}
@@ -102,12 +120,12 @@ func (cl *Client) dial(ctx context.Context) error {
 // connectRest makes all connections but the first, and measures that.
 func (cl *Client) connectRest(ctx context.Context) error {
 	made := 0
-	if err := cl.begin("connect", "connections", &made); err != nil {
+	if err := cl.begin("connect", "connections", &made, nil); err != nil {
 		return err
 	}
 	err := cl.connect(ctx, cl.cfg.Conns)
 	made = cl.cfg.Conns - 1
-	cl.connected, err = cl.end(err, new(samples))
+	cl.connected, err = cl.end(err)
 	return err
 }
 
@@ -187,6 +205,7 @@ func (cl *Client) checkRoom() error {
 
 // Close gives up all connections at once, by a TCP reset. It is due after an error of a scenario too.
 func (cl *Client) Close() {
+	cl.meter.stop()
 	for _, l := range cl.links {
 		cl.poll.hangUp(l.fd)
 	}
@@ -202,7 +221,9 @@ func (cl *Client) run(ctx context.Context, ev events, done func() bool) error {
 	cl.now = time.Since(cl.start)
 	cl.heard = cl.now
 	next := cl.now + tick
+	cl.alarm = 0
 	for !done() {
+		cl.meter.turn(cl.now, cl.cfg.Interval)
 		if err := cl.flush(); err != nil {
 			return err
 		}

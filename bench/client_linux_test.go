@@ -262,9 +262,12 @@ func TestWritesThatBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	cl.conns[0].sendWindow = 1 << 40
-	e := newEcho(cl)
+	e, err := newEcho(t.Context(), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 120 { // 8 MB
-		e.send()
+		e.send(cl.now)
 	}
 	e.stopped = true
 	released := false

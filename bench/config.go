@@ -21,11 +21,17 @@ type Config struct {
 	Rounds   int           // of Fanout, the most
 	Batch    int           // messages published in a round of Fanout
 
+	Pace   Pace  // of Echo
+	Sizes  Sizes // of the messages of Echo; none: Size
+	Churn  Churn // during Echo
 	Load   Load
 	Window int // INITIAL_WINDOW_SIZE announced, in octets
 
-	Server   *Process       // where its CPU and memory are read; nil: not measured
+	LagMax   time.Duration  // at a rate, the loader may be late by this, 99 times in 100
+	Interval time.Duration  // of the series; 0: a twentieth of Duration, within 100 ms and 1 s
+	Server   Server         // where its CPU and memory are read; nil: not measured
 	Progress func(Progress) // told several times a second; nil: nobody
+	Told     func(Point)    // told every point of the series, on a goroutine of its own; nil: nobody
 }
 
 // Progress is how far a scenario has come.
@@ -50,9 +56,12 @@ func DefaultConfig() Config {
 	return Config{
 		Target: Target{Path: "/"}, Sockets: 100_000, Conns: 1,
 		InFlight: 256, Size: 64, Duration: 5 * time.Second, Rounds: 100, Batch: 1,
-		Window: 1 << 20,
+		Window: 1 << 20, Pace: Pace{WarmUp: -1}, LagMax: lagMaxDefault,
 	}
 }
+
+// lagMaxDefault is what the loader keeps to at 80 % of what it can do.
+const lagMaxDefault = time.Millisecond
 
 func def[T comparable](v *T, d T) {
 	var zero T
@@ -91,6 +100,9 @@ func (cfg Config) Check() error {
 	if err := cfg.Target.check(); err != nil {
 		return err
 	}
+	if err := cfg.checkPace(); err != nil {
+		return err
+	}
 	return cfg.checkLoad()
 }
 
@@ -100,4 +112,33 @@ const pathBytesMax = 8 << 10
 func validPath(p string) bool {
 	return strings.HasPrefix(p, "/") && len(p) <= pathBytesMax &&
 		!strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// checkPace is the part of Check about Pace and Churn.
+func (cfg Config) checkPace() error {
+	p := cfg.Pace
+	switch {
+	case p.Rate != 0 && !(p.Rate >= paceRateMin && p.Rate <= paceRateMax):
+		return fmt.Errorf("rate must be 0, or %v to %v, not %v", paceRateMin, float64(paceRateMax), p.Rate)
+	case p.Poisson && p.Rate == 0:
+		return fmt.Errorf("arrivals are those at a rate: give that too")
+	case p.Ramp < 0:
+		return fmt.Errorf("ramp must not be negative, as %v is", p.Ramp)
+	case cfg.LagMax <= 0:
+		return fmt.Errorf("max-lag must be more than 0, not %v", cfg.LagMax)
+	case cfg.Interval < 0:
+		return fmt.Errorf("interval must be more than 0, not %v", cfg.Interval)
+	}
+	for _, c := range []struct {
+		name string
+		rate float64
+	}{{"churn", cfg.Churn.Closes}, {"resets", cfg.Churn.Resets}, {"kills", cfg.Churn.Kills}} {
+		if !(c.rate >= 0 && c.rate <= paceRateMax) {
+			return fmt.Errorf("%s must be 0 or a number a second, not %v", c.name, c.rate)
+		}
+	}
+	if cfg.Sizes.text != "" && (cfg.Sizes.least < 1 || cfg.Sizes.most > SizeMax) {
+		return fmt.Errorf("size must be 1 to %d, not %s", SizeMax, cfg.Sizes)
+	}
+	return nil
 }

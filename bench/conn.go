@@ -9,8 +9,8 @@ import (
 // conn is the client's side of one HTTP/2 connection and of all its streams. It does no I/O: recv is
 // given what arrived, and what is to be sent collects in out. It belongs to the goroutine of its Client.
 //
-// Stream i has the identifier 2i+1. The streams of a connection are never removed, so that i is also
-// the number of the socket on its connection.
+// Stream i has the identifier 2i+1. The streams of a connection are never removed. Socket n of the
+// connection is on stream slots[n]: at first n itself, and another one when it was closed and opened anew.
 //
 //	0 <= active <= maxStreams     streams opening, open, refused or closing
 //	recvWindow <= connWindow, stream.recv <= window
@@ -22,6 +22,7 @@ type conn struct {
 
 	out     []byte // framed and owned, for the socket to take
 	streams []stream
+	slots   []uint32
 	active  int
 
 	upgrade *upgrade // over HTTP/1.1; nil: over HTTP/2, to which all below belongs
@@ -97,6 +98,7 @@ func (c *conn) wakeUp() {
 func (c *conn) reserve(n int) {
 	if free := cap(c.streams) - len(c.streams); free < n {
 		c.streams = append(make([]stream, 0, len(c.streams)+n), c.streams...)
+		c.slots = append(make([]uint32, 0, len(c.slots)+n), c.slots...)
 	}
 }
 

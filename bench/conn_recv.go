@@ -89,6 +89,11 @@ func (c *conn) recvData(h frame.Header, p []byte) error {
 	}
 	s := &c.streams[i]
 	size := int32(len(p))
+	if s.state == dropped {
+		c.recvWindow -= size
+		c.sendConnCredit()
+		return nil
+	}
 	if s.state == done || s.state == opening {
 		return faultf("DATA on stream %d, which is not open", h.StreamID)
 	}
@@ -117,13 +122,17 @@ func (c *conn) recvData(h frame.Header, p []byte) error {
 
 // sendCredit announces what was consumed, half a window at a time.
 func (c *conn) sendCredit(h frame.Header, s *stream) {
-	if c.recvWindow <= connWindow/2 {
-		c.control(frame.AppendWindowUpdate(c.out, 0, uint32(connWindow-c.recvWindow)))
-		c.recvWindow = connWindow
-	}
+	c.sendConnCredit()
 	if s.recv <= c.window/2 && !s.uncredited && !h.Flags.Has(frame.FlagEndStream) {
 		c.control(frame.AppendWindowUpdate(c.out, h.StreamID, uint32(c.window-s.recv)))
 		s.recv = c.window
+	}
+}
+
+func (c *conn) sendConnCredit() {
+	if c.recvWindow <= connWindow/2 {
+		c.control(frame.AppendWindowUpdate(c.out, 0, uint32(connWindow-c.recvWindow)))
+		c.recvWindow = connWindow
 	}
 }
 
@@ -267,7 +276,7 @@ func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
 		return err
 	}
 	// A reset may follow END_STREAM: the stream is over either way.
-	if c.streams[i].state == done {
+	if c.streams[i].state == done || c.streams[i].state == dropped {
 		return nil
 	}
 	c.finish(i)

@@ -17,8 +17,15 @@ func (c *conn) available(s *stream) int64 { return int64(c.peerWindow) + int64(s
 // open sends the request of a new WebSocket, an extended CONNECT, and returns its index. The caller has made sure
 // that active < maxStreams.
 func (c *conn) open() (i int) {
+	c.slots = append(c.slots, 0)
+	return c.reopen(len(c.slots) - 1)
+}
+
+// reopen is open for a socket whose stream is over, or that has had none on this connection.
+func (c *conn) reopen(slot int) (i int) {
 	i = len(c.streams)
-	c.streams = append(c.streams, stream{recv: c.window, state: opening})
+	c.slots[slot] = uint32(i)
+	c.streams = append(c.streams, stream{recv: c.window, slot: uint32(slot), state: opening})
 	c.active++
 	if c.upgrade != nil {
 		c.control(c.upgrade.append(c.out))
@@ -35,6 +42,13 @@ func (c *conn) setPath(path string) {
 	} else {
 		c.request.setPath(path)
 	}
+}
+
+// reset gives a stream up.
+func (c *conn) reset(i int) {
+	c.finish(i)
+	c.streams[i].state = dropped
+	c.control(frame.AppendRSTStream(c.out, streamID(i), frame.Cancel))
 }
 
 // close begins the closing handshake. Its frame carries END_STREAM, as Chromium's does.
@@ -91,7 +105,7 @@ func (c *conn) pump() {
 		s := &c.streams[p.stream]
 		room := min(c.sendWindow, c.available(s))
 		switch {
-		case s.state == done:
+		case s.state == done || s.state == dropped:
 			c.shift()
 		case s.stalled || room <= 0:
 			s.stalled = true

@@ -64,7 +64,7 @@ func (c *conn) recvWindowUpdate(h frame.Header, p []byte) error {
 		return err
 	}
 	s := &c.streams[i]
-	if s.state == done {
+	if s.state == done || s.state == dropped {
 		return nil
 	}
 	if c.available(s)+int64(increment) > math.MaxInt32 {

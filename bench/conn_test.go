@@ -11,14 +11,14 @@ import (
 )
 
 func TestStreamSize(t *testing.T) {
-	if size := unsafe.Sizeof(stream{}); size > 32 {
-		t.Errorf("stream has %d octets, at most 32 are allowed: there are a million", size)
+	if size := unsafe.Sizeof(stream{}); size > 40 {
+		t.Errorf("stream has %d octets, at most 40 are allowed: there are a million", size)
 	}
 }
 
 func TestFirstOctets(t *testing.T) {
 	var wake []*conn
-	c := newConn(0, &wake, newRequest(&Target{Addr: "example.com", Path: "/"}), 4321)
+	c := newConn(0, &wake, newRequest(&Target{Addr: "example.com", Path: "/"}), 4401)
 	if len(wake) != 1 || wake[0] != c {
 		t.Error("a new connection does not ask to be written")
 	}
@@ -28,7 +28,7 @@ func TestFirstOctets(t *testing.T) {
 	d := &dialogue{t: t, c: c}
 	c.out = c.out[len(frame.Preface):]
 	d.wantSent("SETTINGS, and a connection window of 2^31-1",
-		"SETTINGS ENABLE_PUSH=0 INITIAL_WINDOW_SIZE=4321",
+		"SETTINGS ENABLE_PUSH=0 INITIAL_WINDOW_SIZE=4401",
 		"WINDOW_UPDATE 0 increment=2147418112")
 }
 

@@ -99,6 +99,17 @@ type outcomeJSON struct {
 	Closed    int `json:"closed"`
 }
 
+func (d *deliveryJSON) delivery() *Delivery {
+	out := &Delivery{
+		Published: d.Published, ToLast: d.ToLast.latency(), Fewest: d.Fewest, Most: d.Most,
+		Prompt: Outcome(d.Prompt), Memory: Memory{RSS: d.RSSMost, Base: d.RSSBase},
+	}
+	if d.Slow != nil {
+		out.Slow = Outcome(*d.Slow)
+	}
+	return out
+}
+
 func (d *Delivery) json() *deliveryJSON {
 	out := &deliveryJSON{
 		Published: d.Published, ToLast: d.ToLast.json(), Fewest: d.Fewest, Most: d.Most,

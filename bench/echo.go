@@ -4,71 +4,218 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 )
 
-// echo keeps InFlight messages under way: each reply sends the next message, on the next socket in turn
-// or on one that is drawn. A message is
+// echo sends messages and awaits their echoes: InFlight at a time, each reply sending the next message
+// (closed loop), or at a rate, whatever comes back (open loop). The next socket is the next one in turn,
+// or one that is drawn. A message is
 //
-//	number of the message on its socket (32) | socket (32) | send time (64) | filler
+//	number of the message on its socket (32) | socket (32) | stamp (64) | filler
 //
-// and its reply must be the same. Send time is the client's clock at the start of the turn that framed
-// the message, so that latency includes all waiting, in the client too.
+// and its reply must be the same.
 type echo struct {
 	unexpected
 	cl      *Client
-	payload []byte // of the latest message; only its first EchoSizeMin octets change
-	next    int
-	random  *rand.PCG
+	filler  []byte // of the largest message; its first EchoSizeMin octets change
+	sizes   Sizes
+	random  *rand.Rand
+	next    int    // in turn
+	pace    *pacer // nil: closed loop
+	churn   *churn // nil: none
+	slow    *slowReaders
+	from    time.Duration // what is sent from then on is measured
+	until   time.Duration // and until then
 	stopped bool
-	away    int // sent and not yet back
-	count   int
-	samples samples
+	failed  error // in turn
+
+	inFlight int // closed loop: as many now
+	away     int // sent and not yet back
+	begun    int // sent in the time that is measured
+	count    int // of these, back; during the warm-up all
+	last     time.Duration
+	samples  samples // from when the message was due
+	raw      samples // from when it was sent; open loop
+	lag      samples // between the two
 }
 
-// Echo sends messages over all sockets for Duration, after a warm-up of a tenth of that. The messages
-// still under way at the end are awaited and not counted.
+// awayMax is how many messages may be under way at a rate: a server that is so far behind does not
+// recover, and what is sent to it fills memory.
+const awayMax = 1 << 20
+
+// graceMax is how long echoes are awaited when all is sent.
+const graceMax = 5 * time.Second
+
+// OverloadError is a server that fell behind the rate for good.
+type OverloadError struct{ Away int }
+
+func (e *OverloadError) Error() string {
+	return fmt.Sprintf("the server is overloaded: %s are unanswered", plural(e.Away, "message"))
+}
+
+// Echo sends messages over all sockets for Duration, after the ramp and the warm-up. In a closed loop those
+// still under way at the end are awaited and not counted; at a rate they are counted, and what is not back
+// in the end is lost.
 func (cl *Client) Echo(ctx context.Context) (Result, error) {
-	if cl.cfg.Size < EchoSizeMin {
-		return Result{}, fmt.Errorf("size must be at least %d to check echoes, not %d", EchoSizeMin, cl.cfg.Size)
-	}
-	e := newEcho(cl)
-	if err := cl.begin("echo warm-up", "echoes", &e.count); err != nil {
-		return Result{}, err
-	}
-	e.begin()
-	if err := e.runFor(ctx, cl.cfg.Duration/10); err != nil {
-		return Result{}, err
-	}
-	if err := cl.begin("echo", "echoes", &e.count); err != nil {
-		return Result{}, err
-	}
-	e.samples = samples{}
-	r, err := cl.end(e.runFor(ctx, cl.cfg.Duration), &e.samples)
+	e, err := newEcho(ctx, cl)
 	if err != nil {
-		return r, err
+		return Result{}, err
 	}
-	e.stopped = true
-	return r, cl.run(ctx, e, func() bool { return e.away == 0 })
+	if e.churn != nil {
+		defer e.churn.wait()
+	}
+	if err := cl.begin("echo warm-up", "echoes", &e.count, nil); err != nil {
+		return Result{}, err
+	}
+	if err := e.warmUp(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := cl.begin("echo", "echoes", &e.count, &e.samples); err != nil {
+		return Result{}, err
+	}
+	return e.measure(ctx)
 }
 
-func newEcho(cl *Client) *echo {
+func newEcho(ctx context.Context, cl *Client) (*echo, error) {
+	cfg := &cl.cfg
+	if cfg.Sizes.least < EchoSizeMin {
+		return nil, fmt.Errorf("size must be at least %d to check echoes, not %d", EchoSizeMin, cfg.Sizes.least)
+	}
+	e := &echo{cl: cl, filler: filler(cfg.Sizes.most), sizes: cfg.Sizes, random: rand.New(rand.NewPCG(1, 2)), inFlight: cfg.InFlight}
+	if cfg.Load.slow() {
+		slow, err := cl.slowDown(ctx, newPlan(*cfg))
+		if err != nil {
+			return nil, err
+		}
+		e.slow = slow
+	}
 	cl.resetCounts()
-	return &echo{cl: cl, payload: filler(cl.cfg.Size), random: rand.NewPCG(1, 2)}
+	e.until = 1 << 62
+	if cfg.Churn != (Churn{}) {
+		e.churn = newChurn(cl, e.abandon)
+	}
+	return e, nil
 }
 
-// begin sends the first messages.
-func (e *echo) begin() {
-	for range e.cl.cfg.InFlight {
-		e.send()
+// warmUp is all of the load before the part that is measured.
+func (e *echo) warmUp(ctx context.Context) error {
+	cl, pace := e.cl, e.cl.cfg.Pace
+	cl.now = time.Since(cl.start)
+	begun := cl.now
+	e.from = begun + pace.Ramp + pace.warmUp(cl.cfg.Duration)
+	if pace.Rate > 0 {
+		e.pace = newPacer(pace.Rate, pace.Poisson, pace.Ramp, begun)
+	}
+	err := cl.run(ctx, e, func() bool {
+		if pace.Ramp > 0 {
+			grown := share(cl.now-begun, pace.Ramp)
+			e.inFlight = max(1, min(cl.cfg.InFlight, int(grown*float64(cl.cfg.InFlight))))
+		}
+		return e.turn() || cl.now >= e.from
+	})
+	return e.outcome(err)
+}
+
+// measure is called when the measurement has begun.
+func (e *echo) measure(ctx context.Context) (Result, error) {
+	cl := e.cl
+	if e.pace == nil {
+		e.inFlight = cl.cfg.InFlight
+		e.until = cl.now + cl.cfg.Duration
+		r, err := cl.end(e.outcome(cl.run(ctx, e, func() bool { return e.turn() || cl.now >= e.until })))
+		r.Begun = r.Count
+		r.Loader.judge(cl.cfg.LagMax)
+		e.tell(&r)
+		if err != nil {
+			return r, err
+		}
+		e.stopped = true
+		return r, e.outcome(cl.run(ctx, e, func() bool { return e.turn() || e.away == 0 }))
+	}
+	e.until = e.from + cl.cfg.Duration
+	err := e.outcome(cl.run(ctx, e, func() bool {
+		return e.turn() || cl.now >= e.until && (e.away == 0 || cl.now >= e.until+graceMax)
+	}))
+	return e.result(cl.end(err))
+}
+
+// result adds to a result what there is at a rate.
+func (e *echo) result(r Result, err error) (Result, error) {
+	cl := e.cl
+	r.Begun, r.Lost, r.Raw = e.begun, e.begun-r.Count, e.raw.latency()
+	if e.last > cl.meter.began {
+		r.Elapsed = max(min(r.Elapsed, cl.cfg.Duration), e.last-cl.meter.began)
+	}
+	r.Loader.Lag = e.lag.latency()
+	r.Loader.Wanted = cl.cfg.Pace.Rate
+	r.Loader.Begun = float64(e.begun) / min(cl.cfg.Duration, r.Elapsed).Seconds()
+	if r.Partial || cl.cfg.Pace.Poisson { // as many as chance wanted
+		r.Loader.Wanted = min(r.Loader.Wanted, r.Loader.Begun)
+	}
+	r.Loader.judge(cl.cfg.LagMax)
+	e.tell(&r)
+	return r, err
+}
+
+// tell adds what became of the churn.
+func (e *echo) tell(r *Result) {
+	if e.churn != nil {
+		r.Churned = e.churn.done
 	}
 }
 
-func (e *echo) runFor(ctx context.Context, d time.Duration) error {
-	until := time.Since(e.cl.start) + d
-	return e.cl.run(ctx, e, func() bool { return e.cl.now >= until })
+// outcome prefers what turn says to what the loop does.
+func (e *echo) outcome(err error) error {
+	if e.failed != nil {
+		return e.failed
+	}
+	return err
+}
+
+// turn sends what is due. It says whether the run is over, because it failed.
+func (e *echo) turn() bool {
+	cl := e.cl
+	if e.churn != nil {
+		e.failed = e.churn.turn(e)
+	}
+	if e.slow != nil && e.failed == nil {
+		e.failed = e.slow.feed()
+	}
+	switch {
+	case e.failed != nil || e.stopped:
+	case e.pace == nil:
+		for e.away < e.inFlight && e.send(cl.now) {
+		}
+	default:
+		e.sendDue()
+	}
+	return e.failed != nil
+}
+
+// sendDue sends what is due at a rate, some of it at a time, so that replies are read between.
+func (e *echo) sendDue() {
+	const most = 256
+	cl := e.cl
+	cl.now = time.Since(cl.start)
+	for n := 0; e.pace.next <= cl.now && e.pace.next < e.until; n++ {
+		if n == most {
+			cl.alarm = cl.now
+			return
+		}
+		if e.away >= awayMax {
+			e.failed = &OverloadError{e.away}
+			return
+		}
+		if !e.send(e.pace.next) {
+			e.failed = errors.New("no socket is open")
+			return
+		}
+		e.pace.step()
+	}
+	cl.alarm = min(e.pace.next, e.until)
 }
 
 func filler(size int) []byte {
@@ -79,40 +226,117 @@ func filler(size int) []byte {
 	return p
 }
 
-func (e *echo) send() {
-	n := e.pick()
+// send sends a message that was due, if any socket can.
+func (e *echo) send(due time.Duration) bool {
+	n, ok := e.pick()
+	if !ok {
+		return false
+	}
 	c, i := e.cl.socket(n)
 	s := &c.streams[i]
 	s.sent++
-	binary.BigEndian.PutUint32(e.payload, s.sent)
-	binary.BigEndian.PutUint32(e.payload[4:], uint32(n))
-	binary.BigEndian.PutUint64(e.payload[8:], uint64(e.cl.now))
-	c.send(i, opBinary, e.payload, false)
+	lag := max(0, e.cl.now-due)
+	p := e.filler[:e.sizes.draw(e.random)]
+	binary.BigEndian.PutUint32(p, s.sent)
+	binary.BigEndian.PutUint32(p[4:], uint32(n))
+	binary.BigEndian.PutUint64(p[8:], stamp(due, lag))
+	c.send(i, opBinary, p, false)
 	e.away++
+	if due >= e.from && e.pace != nil {
+		e.begun++
+		e.lag.add(lag)
+	}
+	return true
 }
 
-// pick returns the socket for the next message.
-func (e *echo) pick() int {
-	if e.cl.cfg.Random {
-		return int(e.random.Uint64() % uint64(e.cl.cfg.Sockets))
+// A stamp is a time on the client's clock, 44 bits of nanoseconds, which is four hours and begins anew
+// then, and how much later the message was sent, 20 bits of 16 us.
+const (
+	stampBits = 44
+	lagUnit   = 16 * time.Microsecond
+	lagMost   = 1<<(64-stampBits) - 1
+)
+
+func stamp(due, lag time.Duration) uint64 {
+	return uint64(min(lag/lagUnit, lagMost))<<stampBits | uint64(due)&(1<<stampBits-1)
+}
+
+// parseStamp returns how long before now the message was due, and how much of that it was not yet sent.
+func parseStamp(s uint64, now time.Duration) (age, lag time.Duration) {
+	return time.Duration((uint64(now) - s) & (1<<stampBits - 1)), time.Duration(s>>stampBits) * lagUnit
+}
+
+// pick returns the socket for the next message. Those that are not open, or slow, are passed over.
+func (e *echo) pick() (n int, ok bool) {
+	for range e.cl.cfg.Sockets {
+		if e.cl.cfg.Random {
+			n = int(e.random.Uint64() % uint64(e.cl.cfg.Sockets))
+		} else {
+			n = e.next
+			if e.next++; e.next == e.cl.cfg.Sockets {
+				e.next = 0
+			}
+		}
+		if e.cl.ready(n) {
+			return n, true
+		}
 	}
-	n := e.next
-	if e.next++; e.next == e.cl.cfg.Sockets {
-		e.next = 0
+	return 0, false
+}
+
+func (e *echo) opened(c *conn, i int) error {
+	if e.churn != nil {
+		e.churn.opened()
 	}
-	return n
+	return nil
+}
+
+// closed is told of sockets that the churn closes, and of slow ones that the server gives up.
+func (e *echo) closed(c *conn, i int, err error) error {
+	switch {
+	case c.streams[i].slow:
+		return nil
+	case err == nil && e.churn != nil:
+		return e.churn.closed(c, i)
+	}
+	return e.unexpected.closed(c, i, err)
+}
+
+// abandon is told of a socket that is given up on purpose, and what was on its way with it.
+func (e *echo) abandon(c *conn, i int) {
+	s := &c.streams[i]
+	lost := int(s.sent - s.seen)
+	e.away -= lost
+	e.begun -= min(lost, e.begun)
+	s.sent = s.seen
 }
 
 func (e *echo) message(c *conn, i int, m message) error {
+	if c.streams[i].slow {
+		return nil
+	}
 	c.streams[i].seen++
 	if err := e.check(c, i, m); err != nil {
 		return err
 	}
 	e.away--
-	e.count++
-	e.samples.add(e.cl.now - time.Duration(binary.BigEndian.Uint64(m.data[8:])))
-	if !e.stopped {
-		e.send()
+	age, lag := parseStamp(binary.BigEndian.Uint64(m.data[8:]), e.cl.now)
+	if e.pace == nil {
+		e.count++
+		e.samples.add(age)
+		if !e.stopped && e.away < e.inFlight {
+			e.send(e.cl.now)
+		}
+		return nil
+	}
+	switch {
+	case e.cl.now-age >= e.from:
+		e.count++
+		e.last = e.cl.now
+		e.samples.add(age)
+		e.raw.add(age - lag)
+	case e.cl.now < e.from:
+		e.count++
 	}
 	return nil
 }
@@ -123,13 +347,13 @@ func (e *echo) check(c *conn, i int, m message) error {
 	switch {
 	case m.op != opBinary:
 		return faultf("socket %d: echo has opcode %#x, sent was %#x", n, byte(m.op), byte(opBinary))
-	case len(m.data) != len(e.payload):
-		return faultf("socket %d: echo of %d octets, sent were %d", n, len(m.data), len(e.payload))
+	case len(m.data) < e.sizes.least || len(m.data) > e.sizes.most:
+		return faultf("socket %d: echo of %d octets, sent were %s", n, len(m.data), e.sizes)
 	case binary.BigEndian.Uint32(m.data[4:]) != uint32(n):
 		return faultf("socket %d: echo of what was sent on socket %d", n, binary.BigEndian.Uint32(m.data[4:]))
 	case binary.BigEndian.Uint32(m.data) != c.streams[i].seen:
 		return faultf("socket %d: echo of message %d, expected was %d", n, binary.BigEndian.Uint32(m.data), c.streams[i].seen)
-	case !bytes.Equal(m.data[EchoSizeMin:], e.payload[EchoSizeMin:]):
+	case !bytes.Equal(m.data[EchoSizeMin:], e.filler[EchoSizeMin:len(m.data)]):
 		return faultf("socket %d: echo of message %d differs from what was sent", n, c.streams[i].seen)
 	}
 	return nil

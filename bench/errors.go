@@ -14,6 +14,9 @@ var ErrUnsupported = errors.New("bench: measuring needs Linux (epoll and /proc)"
 var ErrNoConnectProtocol = errors.New("the server does not offer WebSockets over HTTP/2: " +
 	"its SETTINGS lack ENABLE_CONNECT_PROTOCOL=1 (RFC 8441 §3)")
 
+// ErrSlow is returned when one message at a time is to be published, and some sockets are slow.
+var ErrSlow = errors.New("slow readers would never have all of a message: publish at a rate")
+
 // ErrNotHTTP2 is returned when what answers is no HTTP/2 server.
 var ErrNotHTTP2 = errors.New("the server does not speak HTTP/2 here")
 

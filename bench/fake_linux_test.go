@@ -185,17 +185,19 @@ func echoMessages(t *testing.T, cfg Config, n int) {
 	if _, err := cl.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	e := newEcho(cl)
-	e.begin()
-	if err := cl.run(t.Context(), e, func() bool { return e.count >= n }); err != nil {
+	e, err := newEcho(t.Context(), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.outcome(cl.run(t.Context(), e, func() bool { return e.turn() || e.count >= n })); err != nil {
 		t.Fatal(err)
 	}
 	e.stopped = true
 	if err := cl.run(t.Context(), e, func() bool { return e.away == 0 }); err != nil {
 		t.Fatal(err)
 	}
-	if len(e.samples.kept) != e.count {
-		t.Errorf("%d samples of %d echoes", len(e.samples.kept), e.count)
+	if l := e.samples.latency(); l.Count != e.count {
+		t.Errorf("%d samples of %d echoes", l.Count, e.count)
 	}
 }
 

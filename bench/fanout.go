@@ -30,15 +30,18 @@ func (cl *Client) Fanout(ctx context.Context) (Result, error) {
 	if cl.plan != nil {
 		return cl.fanoutAtRate(ctx)
 	}
+	if cl.cfg.Load.slow() {
+		return Result{}, ErrSlow
+	}
 	f := &fanout{cl: cl}
 	cl.resetCounts()
-	if err := cl.begin("fanout warm-up", "deliveries", &f.count); err != nil {
+	if err := cl.begin("fanout warm-up", "deliveries", &f.count, nil); err != nil {
 		return Result{}, err
 	}
 	if err := f.publish(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := cl.begin("fanout", "deliveries", &f.count); err != nil {
+	if err := cl.begin("fanout", "deliveries", &f.count, &f.samples); err != nil {
 		return Result{}, err
 	}
 	until := cl.now + cl.cfg.Duration
@@ -48,7 +51,7 @@ func (cl *Client) Fanout(ctx context.Context) (Result, error) {
 			f.samples.add(f.last - f.began)
 		}
 	}
-	return cl.end(err, &f.samples)
+	return cl.end(err)
 }
 
 // publish is one round.

@@ -35,7 +35,7 @@ func (cl *Client) fanoutAtRate(ctx context.Context) (Result, error) {
 	warmUp := *cl.plan
 	warmUp.count, warmUp.each = 1, 1000
 	f := newRatedFanout(cl, &warmUp, 0)
-	if err := cl.begin("fanout warm-up", "deliveries", &f.count); err != nil {
+	if err := cl.begin("fanout warm-up", "deliveries", &f.count, nil); err != nil {
 		return Result{}, err
 	}
 	if err := f.publish(ctx); err != nil {
@@ -66,13 +66,10 @@ func (f *ratedFanout) measure(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	f.delivery.Memory.Base = f.delivery.Memory.RSS
-	if err := cl.begin("fanout", "deliveries", &f.count); err != nil {
+	if err := cl.begin("fanout", "deliveries", &f.count, &f.tally.latency); err != nil {
 		return Result{}, err
 	}
-	r, err := cl.end(f.publish(ctx), &f.tally.latency)
-	if r.Name == "" {
-		return r, err
-	}
+	r, err := cl.end(f.publish(ctx))
 	r.Delivery = f.summary(r.Partial)
 	if err == nil {
 		err = f.tally.verdict()
@@ -121,8 +118,8 @@ func (f *ratedFanout) watchMemory() error {
 	if f.cl.cfg.Server == nil {
 		return nil
 	}
-	rss, err := f.cl.cfg.Server.RSS()
-	f.delivery.Memory.RSS = max(f.delivery.Memory.RSS, rss)
+	usage, err := f.cl.usage()
+	f.delivery.Memory.RSS = max(f.delivery.Memory.RSS, usage.RSS)
 	return err
 }
 

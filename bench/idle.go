@@ -9,12 +9,12 @@ import (
 // the sockets that were opened since the memory was first read.
 func (cl *Client) Idle(ctx context.Context) (Result, error) {
 	sockets := 0
-	if err := cl.begin("idle", "sockets", &sockets); err != nil {
+	if err := cl.begin("idle", "sockets", &sockets, nil); err != nil {
 		return Result{}, err
 	}
 	sockets = cl.cfg.Sockets - 1
 	rss, err := cl.settledRSS(ctx)
-	r, err := cl.end(err, new(samples))
+	r, err := cl.end(err)
 	r.Memory = &Memory{RSS: rss, Base: cl.base}
 	if cl.cfg.Server == nil || err != nil {
 		r.Memory = nil
@@ -36,7 +36,8 @@ func (cl *Client) settledRSS(ctx context.Context) (int64, error) {
 	if err := cl.quiet(ctx); err != nil {
 		return 0, err
 	}
-	return cl.cfg.Server.RSS()
+	usage, err := cl.usage()
+	return usage.RSS, err
 }
 
 // collect is the command to collect garbage, and the answer that it is done.
@@ -61,7 +62,7 @@ func (g *garbage) message(c *conn, i int, m message) error {
 func (cl *Client) quiet(ctx context.Context) error {
 	const look, busy = tick, tick / 50
 	for calm, looks := 0, 0; calm < 3 && looks < 100; looks++ {
-		before, err := cl.cfg.Server.CPU()
+		before, err := cl.usage()
 		if err != nil {
 			return err
 		}
@@ -69,11 +70,11 @@ func (cl *Client) quiet(ctx context.Context) error {
 		if err := cl.run(ctx, unexpected{}, func() bool { return cl.now >= until }); err != nil {
 			return err
 		}
-		after, err := cl.cfg.Server.CPU()
+		after, err := cl.usage()
 		if err != nil {
 			return err
 		}
-		if calm++; after-before > busy {
+		if calm++; after.CPU-before.CPU > busy {
 			calm = 0
 		}
 	}

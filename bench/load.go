@@ -19,6 +19,9 @@ type Load struct {
 	SlowRate  int     `json:"slow_rate"`  // octets a second that each of them grants or is read; 0: none
 }
 
+// slow says whether anybody is.
+func (l Load) slow() bool { return l.SlowShare > 0 || l.SlowConns > 0 }
+
 // What a load can be. A publisher is a goroutine of the server, which runs as many again for the warm-up.
 const (
 	loadRateMin      = 0.1 // messages a second: the silence between them is no fault
@@ -79,15 +82,12 @@ func (cfg Config) checkNoLoad() error {
 		{"topics", cfg.Load.Topics != 0},
 		{"subscribers", cfg.Load.Subscribers != 0},
 		{"policy", cfg.Load.Policy != ""},
-		{"slow", cfg.Load.SlowShare != 0},
-		{"slow-conns", cfg.Load.SlowConns != 0},
-		{"slow-rate", cfg.Load.SlowRate != 0},
 	} {
 		if f.set {
 			return fmt.Errorf("%s is for publishing at a rate: give that too", f.name)
 		}
 	}
-	return nil
+	return cfg.checkSlow()
 }
 
 func (cfg Config) checkSlow() error {

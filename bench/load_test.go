@@ -29,9 +29,6 @@ func TestCheckLoad(t *testing.T) {
 		"topics is for publishing at":     func(c *Config) { c.Load = Load{Topics: 1} },
 		"subscribers is for publishing":   func(c *Config) { c.Load = Load{Subscribers: 1} },
 		"policy is for publishing at":     func(c *Config) { c.Load = Load{Policy: "DropOldest"} },
-		"slow is for publishing at":       func(c *Config) { c.Load = Load{SlowShare: 0.1} },
-		"slow-conns is for publishing at": func(c *Config) { c.Load = Load{SlowConns: 1} },
-		"slow-rate is for publishing at":  func(c *Config) { c.Load = Load{SlowRate: 1} },
 	} {
 		cfg := DefaultConfig()
 		cfg.Load.Rate = 100

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
+	"runtime"
 	"time"
 )
 
@@ -13,40 +13,96 @@ type meter struct {
 	name, unit     string
 	began          time.Duration // on the client's clock
 	server, client time.Duration // CPU used until then
-	count          *int          // operations done since
+	slept          time.Duration // of the loop, until then
+	memory         runtime.MemStats
+	count          *int // operations done since
+
+	samples *samples // of the operations
+	clerk   *clerk   // nil: no series is kept
+	turned  time.Duration
+	counted int // of count, in the intervals that are over
 }
 
-// begin starts the measurement of a scenario that counts its operations in *count.
-func (cl *Client) begin(name, unit string, count *int) error {
+// begin starts the measurement of a scenario that counts its operations in *count, and collects what they
+// took in s. Without s no series is kept.
+func (cl *Client) begin(name, unit string, count *int, s *samples) error {
+	cl.meter.stop()
 	cl.now = time.Since(cl.start)
-	server, err := cl.cfg.Server.used()
-	if err != nil {
-		return err
-	}
-	client, err := cl.self.used()
+	usage, err := cl.usage()
 	*count = 0
-	cl.meter = meter{name, unit, cl.now, server, client, count}
+	cl.meter = meter{name: name, unit: unit, began: cl.now, turned: cl.now, server: usage.CPU, client: ownCPU(), slept: cl.slept, count: count}
+	runtime.ReadMemStats(&cl.meter.memory)
+	if s != nil {
+		s.h = newHistogram()
+		cl.meter.samples, cl.meter.clerk = s, startClerk(cl.cfg.Server, cl.cfg.Told)
+	}
 	return err
 }
 
-// end takes the measurement after the loop ended with err. When that was because the context was done,
-// the result is returned along with it.
-func (cl *Client) end(err error, s *samples) (Result, error) {
-	m := cl.meter
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return Result{}, err
+// usage is the server's; zero if it is not measured.
+func (cl *Client) usage() (Usage, error) {
+	if cl.cfg.Server == nil {
+		return Usage{}, nil
 	}
-	r := Result{
-		Name: m.name, Unit: m.unit, Count: *m.count,
-		Elapsed: time.Since(cl.start) - m.began,
-		Partial: err != nil,
-		Latency: s.latency(),
+	return cl.cfg.Server.Usage()
+}
+
+// turn begins the next interval of the series, if it is time.
+func (m *meter) turn(now, interval time.Duration) {
+	if m.clerk == nil || now-m.turned < interval {
+		return
 	}
-	server, serverErr := cl.cfg.Server.used()
-	client, clientErr := cl.self.used()
-	r.ServerCPU = server - m.server
-	r.ClientCPU = client - m.client
-	return r, cmp.Or(err, serverErr, clientErr)
+	m.hand(now)
+}
+
+// hand gives the interval that ends now to the clerk.
+func (m *meter) hand(now time.Duration) {
+	n := *m.count - m.counted
+	m.clerk.in <- interval{until: now - m.began, span: now - m.turned, count: n, h: m.samples.take(newHistogram())}
+	m.turned, m.counted = now, *m.count
+}
+
+// stop ends a series that nobody wants any more.
+func (m *meter) stop() {
+	if m.clerk != nil {
+		m.clerk.finish()
+		m.clerk = nil
+	}
+}
+
+// end takes the measurement after the loop ended with err. With an error the result is what was measured
+// until then.
+func (cl *Client) end(err error) (Result, error) {
+	m := &cl.meter
+	now := time.Since(cl.start)
+	r := Result{Name: m.name, Unit: m.unit, Count: *m.count, Elapsed: now - m.began, Partial: err != nil}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.Failure = err.Error()
+	}
+	usage, usageErr := cl.usage()
+	if err == nil || usageErr == nil { // a server that has died uses nothing
+		r.ServerCPU = usage.CPU - m.server
+	}
+	r.ClientCPU = ownCPU() - m.client
+	r.Loader = cl.loader(r.Elapsed)
+	if m.clerk != nil {
+		m.hand(now)
+		r.Series, r.Latency = m.clerk.finish()
+		m.clerk = nil
+	}
+	return r, cmp.Or(err, usageErr)
+}
+
+// loader is how this process fared in the scenario that ends.
+func (cl *Client) loader(elapsed time.Duration) *Loader {
+	var after runtime.MemStats
+	runtime.ReadMemStats(&after)
+	before := &cl.meter.memory
+	return &Loader{
+		Busy:        1 - share(cl.slept-cl.meter.slept, elapsed),
+		Collections: int(after.NumGC - before.NumGC),
+		Paused:      time.Duration(after.PauseTotalNs - before.PauseTotalNs),
+	}
 }
 
 // progress tells the user how far the scenario is.
@@ -54,21 +110,4 @@ func (m *meter) progress(cl *Client) {
 	if cl.cfg.Progress != nil && m.count != nil {
 		cl.cfg.Progress(Progress{m.name, *m.count, m.unit, cl.now - m.began})
 	}
-}
-
-// used is CPU for a process that may not be measured.
-func (p *Process) used() (time.Duration, error) {
-	if p == nil {
-		return 0, nil
-	}
-	return p.CPU()
-}
-
-// self returns this process, nil where there is no /proc.
-func self() *Process {
-	p, err := OpenProcess(os.Getpid())
-	if err != nil {
-		return nil
-	}
-	return p
 }

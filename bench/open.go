@@ -52,7 +52,7 @@ func (cl *Client) Open(ctx context.Context) (Result, error) {
 		c.reserve(cl.perConn() - len(c.streams))
 	}
 	o := openings{cl: cl, next: 1, goal: cl.cfg.Sockets}
-	if err := cl.begin("open", "opens", &o.count); err != nil {
+	if err := cl.begin("open", "opens", &o.count, &o.samples); err != nil {
 		return Result{}, err
 	}
 	for range min(cl.cfg.InFlight, cl.cfg.Sockets-1) {
@@ -61,18 +61,18 @@ func (cl *Client) Open(ctx context.Context) (Result, error) {
 		}
 	}
 	err := cl.run(ctx, &o, func() bool { return o.count == cl.cfg.Sockets-1 })
-	return cl.end(err, &o.samples)
+	return cl.end(err)
 }
 
 // open sends the next request.
 func (o *openings) open() error {
-	c, want := o.cl.socket(o.next)
+	c := o.cl.conns[o.next%o.cl.cfg.Conns]
 	if c.active >= c.maxStreams {
 		return fmt.Errorf("the server allows %d streams a connection (MAX_CONCURRENT_STREAMS)", c.maxStreams)
 	}
 	c.setPath(o.cl.path(o.next))
 	i := c.open()
-	if i != want {
+	if o.cl.number(c, i) != o.next {
 		panic("BUG: bench: sockets opened out of order")
 	}
 	c.streams[i].stamp = o.cl.now
@@ -102,14 +102,14 @@ type closings struct {
 // Close and END_STREAM. It is the last scenario of a Client. Latency is from Close to END_STREAM.
 func (cl *Client) CloseSockets(ctx context.Context) (Result, error) {
 	o := closings{cl: cl}
-	if err := cl.begin("close", "closes", &o.count); err != nil {
+	if err := cl.begin("close", "closes", &o.count, &o.samples); err != nil {
 		return Result{}, err
 	}
 	for range min(cl.cfg.InFlight, cl.cfg.Sockets) {
 		o.close()
 	}
 	err := cl.run(ctx, &o, func() bool { return o.count == cl.cfg.Sockets })
-	return cl.end(err, &o.samples)
+	return cl.end(err)
 }
 
 func (o *closings) close() {

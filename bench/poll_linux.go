@@ -15,6 +15,7 @@ import (
 // poller waits for the sockets of a Client. Level-triggered: what one turn leaves, the next one finds.
 type poller struct {
 	epfd   int
+	timer  int // wakes the loop at its alarm
 	events []unix.EpollEvent
 	buf    []byte // of one read, shared by all connections
 	sealed []byte // of one read under TLS
@@ -41,19 +42,45 @@ func (p *poller) open() error {
 		return os.NewSyscallError("epoll_create1", err)
 	}
 	p.epfd = epfd
+	p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("timerfd_create", err)
+	}
+	if err := p.add(p.timer, timerNumber); err != nil {
+		return err
+	}
 	p.events = make([]unix.EpollEvent, 512)
 	p.buf, p.sealed = make([]byte, readBytes), make([]byte, readBytes)
 	return nil
 }
 
+// timerNumber comes back with the events of the timer: no connection has it.
+const timerNumber = -1
+
+// setTimer ends the next wait after d: epoll_wait itself counts milliseconds.
+func (p *poller) setTimer(d time.Duration) error {
+	at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(p.timer, 0, &at, nil))
+}
+
+func (p *poller) readTimer() {
+	var expirations [8]byte
+	unix.Read(p.timer, expirations[:])
+}
+
 func (p *poller) close() {
 	if p.epfd >= 0 {
 		unix.Close(p.epfd)
+		unix.Close(p.timer)
 		p.epfd = -1
 	}
 }
 
-func (p *poller) hangUp(fd int) { unix.Close(fd) }
+func (p *poller) hangUp(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
 
 // forget stops waiting for a descriptor that stays open.
 func (p *poller) forget(fd int) { unix.EpollCtl(p.epfd, unix.EPOLL_CTL_DEL, fd, nil) }
@@ -127,12 +154,26 @@ func duplicate(nc *net.TCPConn) (fd int, err error) {
 
 // wait sleeps until a socket has something to say or a tick is over, and hears it.
 func (cl *Client) wait() error {
-	n, err := unix.EpollWait(cl.poll.epfd, cl.poll.events, int(tick/time.Millisecond))
+	before := time.Since(cl.start)
+	timeout := int(tick / time.Millisecond)
+	if cl.alarm > 0 {
+		if cl.alarm <= before {
+			timeout = 0
+		} else if err := cl.poll.setTimer(cl.alarm - before); err != nil {
+			return err
+		}
+	}
+	n, err := unix.EpollWait(cl.poll.epfd, cl.poll.events, timeout)
 	cl.now = time.Since(cl.start)
+	cl.slept += cl.now - before
 	if err != nil && err != unix.EINTR {
 		return os.NewSyscallError("epoll_wait", err)
 	}
 	for _, ev := range cl.poll.events[:max(n, 0)] {
+		if ev.Fd == timerNumber {
+			cl.poll.readTimer()
+			continue
+		}
 		c := cl.conns[ev.Fd]
 		if ev.Events&unix.EPOLLOUT != 0 {
 			c.wakeUp()
@@ -248,7 +289,7 @@ func (cl *Client) take(c *conn, n int) error {
 // write gives the socket what the connection has to send. What it does not take waits for EPOLLOUT.
 func (cl *Client) write(c *conn) error {
 	l := &cl.links[c.number]
-	if l.lost {
+	if l.lost || cl.conns[c.number] != c {
 		c.out = c.out[:0]
 		return nil
 	}

@@ -7,14 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 )
 
-// Process is a process whose CPU time and memory are read from /proc. Its methods are for one goroutine.
+// Process is a process whose CPU time and memory are read from /proc. It is a Server.
 type Process struct {
-	PID int
+	PID  int
+	Port int // of its listener, for the memory of its sockets; 0: not read
 
 	dir string
+	mu  sync.Mutex // of ran
 	// ran is what each thread had used when it was last seen, so that threads which ended since are not
 	// lost. What a thread used between the last reading and its end is.
 	ran map[string]time.Duration
@@ -36,6 +39,8 @@ func openProcess(proc string, pid int) (*Process, error) {
 // field of schedstat, which counts nanoseconds. Where the kernel keeps no schedstat it is the process's
 // utime + stime, which count hundredths of a second.
 func (p *Process) CPU() (time.Duration, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	files, err := filepath.Glob(filepath.Join(p.dir, "task", "*", "schedstat"))
 	if err != nil || len(files) == 0 {
 		return p.ticks()
@@ -59,6 +64,20 @@ func (p *Process) CPU() (time.Duration, error) {
 		return p.ticks()
 	}
 	return sum, nil
+}
+
+// Usage reads all there is.
+func (p *Process) Usage() (u Usage, err error) {
+	if u.CPU, err = p.CPU(); err != nil {
+		return u, err
+	}
+	if u.RSS, err = p.RSS(); err != nil {
+		return u, err
+	}
+	if p.Port != 0 {
+		u.Sockets, _ = socketMemory(p.Port) // where that cannot be read, it is not known
+	}
+	return u, nil
 }
 
 func (p *Process) ticks() (time.Duration, error) {

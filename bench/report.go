@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,36 +12,67 @@ import (
 
 // Report is the results of one run with what they depend on.
 type Report struct {
-	Started  time.Time `json:"started"`
-	Go       string    `json:"go"`
-	System   string    `json:"system"`
-	CPUs     int       `json:"cpus"`
+	Version int       `json:"version"` // of this format: see ReportVersion
+	Started time.Time `json:"started"`
+	Machine
+	Command  []string  `json:"command,omitempty"` // the command line
 	Addr     string    `json:"addr"`
+	Protocol string    `json:"protocol"`
+	Path     string    `json:"path"`
 	PID      int       `json:"pid,omitempty"` // of the server; 0: not measured
 	Sockets  int       `json:"sockets"`
 	Conns    int       `json:"conns"`
 	InFlight int       `json:"inflight"`
 	Size     int       `json:"size_bytes"`
 	Batch    int       `json:"batch"`
+	Sizes    string    `json:"sizes,omitempty"`
+	Pace     *paceJSON `json:"pace,omitempty"` // nil: closed loop
+	Churn    *Churn    `json:"churn,omitempty"`
 	Load     *Load     `json:"load,omitempty"` // nil: one message at a time
 	Random   bool      `json:"random_order"`
 	Window   int       `json:"window_bytes"`
 	Results  []Result  `json:"results"`
+	SLOs     []Verdict `json:"slos,omitempty"`
+	Failure  string    `json:"failure,omitempty"` // why it ended early
+}
+
+// ReportVersion is what Report.Version is now. It grows with every change that a reader must know of.
+const ReportVersion = 1
+
+// Verdict is what became of a service level objective.
+type Verdict struct {
+	Objective string  `json:"objective"` // as it was given
+	Value     float64 `json:"value"`     // in the unit of the objective
+	Text      string  `json:"text"`      // of the value, for people
+	Met       bool    `json:"met"`
+}
+
+type paceJSON struct {
+	Rate     float64 `json:"per_second"`
+	Arrivals string  `json:"arrivals"`
+	WarmUp   float64 `json:"warmup_seconds"`
+	Ramp     float64 `json:"ramp_seconds"`
 }
 
 // NewReport describes a run with cfg, which starts now.
 func NewReport(cfg Config) *Report {
 	r := &Report{
-		Started: time.Now().UTC(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
-		Addr: cfg.Addr, Sockets: cfg.Sockets, Conns: cfg.Conns, InFlight: cfg.InFlight, Size: cfg.Size,
+		Version: ReportVersion, Started: time.Now().UTC(), Machine: ThisMachine(),
+		Addr: cfg.Addr, Protocol: cfg.Protocol(), Path: cfg.Path, Sizes: cfg.Sizes.String(), Sockets: cfg.Sockets, Conns: cfg.Conns, InFlight: cfg.InFlight, Size: cfg.Size,
 		Batch: cfg.Batch, Random: cfg.Random, Window: cfg.Window, Results: []Result{},
+	}
+	if p := cfg.Pace; p.Rate > 0 {
+		r.Pace = &paceJSON{p.Rate, p.arrivals(), p.warmUp(cfg.Duration).Seconds(), p.Ramp.Seconds()}
+	}
+	if cfg.Churn != (Churn{}) {
+		r.Churn = &cfg.Churn
 	}
 	if cfg.Load.Rate > 0 {
 		load := cfg.Load.withDefaults(cfg.Sockets)
 		r.Load = &load
 	}
-	if cfg.Server != nil {
-		r.PID = cfg.Server.PID
+	if p, ok := cfg.Server.(*Process); ok {
+		r.PID = p.PID
 	}
 	return r
 }

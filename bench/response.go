@@ -60,6 +60,8 @@ func (c *conn) recvBlock(i int, block []byte, end bool) error {
 	}
 	s := &c.streams[i]
 	switch {
+	case s.state == dropped:
+		return nil
 	case s.state == done:
 		return faultf("HEADERS on stream %d, which is over", streamID(i))
 	case s.state != opening && !end:

@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Result is what one scenario measured.
 type Result struct {
@@ -13,10 +10,17 @@ type Result struct {
 	Elapsed   time.Duration // while they were done
 	ServerCPU time.Duration // user and system time of the server meanwhile; 0: not measured
 	ClientCPU time.Duration // and of this process
-	Latency   *Latency      // of single operations; of rounds in fanout one at a time; nil: none was taken
-	Memory    *Memory       // idle only
-	Delivery  *Delivery     // fanout at a rate only
-	Partial   bool          // ended early
+	Latency   *Latency      // of single operations, at a rate from when they were due; of rounds in fanout one at a time; nil: none was taken
+	Raw       *Latency      // at a rate, from when they began, which flatters
+	Begun     int           // echo: messages sent
+	Lost      int           // echo: of these, not answered
+	Churned   Churned       // echo
+	Series    []Point
+	Loader    *Loader
+	Memory    *Memory   // idle only
+	Delivery  *Delivery // fanout at a rate only
+	Partial   bool      // ended early
+	Failure   string    // why; "": it did not, or was interrupted
 }
 
 // Memory is the server's resident memory, in octets.
@@ -45,62 +49,6 @@ func (r Result) BytesPerSocket() float64 {
 		return 0
 	}
 	return float64(r.Memory.RSS-r.Memory.Base) / float64(max(r.Count, 1))
-}
-
-// MarshalJSON spells units out in the names.
-func (r Result) MarshalJSON() ([]byte, error) {
-	out := resultJSON{
-		Name: r.Name, Unit: r.Unit, Count: r.Count, Seconds: r.Elapsed.Seconds(), Partial: r.Partial,
-		ServerCPU: r.ServerCPU.Seconds(), ClientCPU: r.ClientCPU.Seconds(),
-	}
-	if r.Latency != nil {
-		out.PerSecond = r.PerSecond()
-		out.ServerPerOp, out.ClientPerOp = perOp(r.ServerCPU, r.Count), perOp(r.ClientCPU, r.Count)
-		out.Latency = r.Latency.json()
-	}
-	if r.Delivery != nil {
-		out.Delivery = r.Delivery.json()
-	}
-	if r.Memory != nil {
-		out.Memory = &memoryJSON{r.Memory.RSS, r.Memory.Base, r.BytesPerSocket()}
-	}
-	return json.Marshal(out)
-}
-
-type resultJSON struct {
-	Name        string        `json:"name"`
-	Unit        string        `json:"unit"`
-	Count       int           `json:"count"`
-	Seconds     float64       `json:"seconds"`
-	PerSecond   float64       `json:"per_second,omitempty"`
-	ServerCPU   float64       `json:"server_cpu_seconds"`
-	ServerPerOp float64       `json:"server_cpu_ns_per_op,omitempty"`
-	ClientCPU   float64       `json:"client_cpu_seconds"`
-	ClientPerOp float64       `json:"client_cpu_ns_per_op,omitempty"`
-	Latency     *latencyJSON  `json:"latency,omitempty"`
-	Memory      *memoryJSON   `json:"memory,omitempty"`
-	Delivery    *deliveryJSON `json:"delivery,omitempty"`
-	Partial     bool          `json:"partial,omitempty"`
-}
-
-type latencyJSON struct {
-	P50 int64 `json:"p50_us"`
-	P99 int64 `json:"p99_us"`
-	Max int64 `json:"max_us"`
-}
-
-// json spells the unit out. nil stays nil.
-func (l *Latency) json() *latencyJSON {
-	if l == nil {
-		return nil
-	}
-	return &latencyJSON{l.P50.Microseconds(), l.P99.Microseconds(), l.Max.Microseconds()}
-}
-
-type memoryJSON struct {
-	RSS       int64   `json:"rss_bytes"`
-	Base      int64   `json:"rss_base_bytes"`
-	PerSocket float64 `json:"rss_bytes_per_socket"`
 }
 
 // perOp is in nanoseconds.

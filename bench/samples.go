@@ -1,63 +1,58 @@
 package bench
 
 import (
-	"math"
-	"slices"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// samples are the durations of single operations, in microseconds. Percentiles are exact as long as
-// there are no more than samplesMax; of more, every 2nd, 4th, 8th ... is kept. The longest is always
-// exact.
-//
-//	len(kept) <= samplesMax; kept has every stride-th of n
+// samples are the durations of single operations. The zero value is ready.
 type samples struct {
-	kept   []uint32
-	n      int
-	stride int // a power of two; 0 means 1
-	max    time.Duration
+	h *hdrhistogram.Histogram // nil: none yet
 }
 
-const samplesMax = 1 << 22
+// longest is the longest duration that is told from longer ones.
+const longest = time.Hour
+
+// newHistogram has nanoseconds with three significant digits.
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, int64(longest), 3) }
 
 func (s *samples) add(d time.Duration) {
-	s.max = max(s.max, d)
-	if s.n&(max(s.stride, 1)-1) == 0 {
-		if len(s.kept) == samplesMax {
-			s.thin()
-		}
-		// After thinning n is a multiple of the new stride: samplesMax is even.
-		s.kept = append(s.kept, uint32(min(d.Microseconds(), math.MaxUint32)))
+	if s.h == nil {
+		s.h = newHistogram()
 	}
-	s.n++
+	s.h.RecordValue(int64(min(max(d, 0), longest))) // within its range
 }
 
-// thin drops every second one.
-func (s *samples) thin() {
-	for i := range s.kept[:samplesMax/2] {
-		s.kept[i] = s.kept[2*i]
-	}
-	s.kept = s.kept[:samplesMax/2]
-	s.stride = max(s.stride, 1) * 2
+// take returns what there is, and begins anew with fresh.
+func (s *samples) take(fresh *hdrhistogram.Histogram) *hdrhistogram.Histogram {
+	h := s.h
+	s.h = fresh
+	return h
 }
 
-// latency sorts and summarizes. It returns nil without samples.
-func (s *samples) latency() *Latency {
-	if len(s.kept) == 0 {
-		return nil
-	}
-	slices.Sort(s.kept)
-	return &Latency{P50: s.at(50), P99: s.at(99), Max: s.max}
-}
-
-// at returns the p-th percentile by the nearest-rank method: the smallest sample that at least p % of
-// them do not exceed. The samples are sorted.
-func (s *samples) at(p int) time.Duration {
-	rank := (len(s.kept)*p + 99) / 100
-	return time.Duration(s.kept[max(rank, 1)-1]) * time.Microsecond
-}
+// latency summarizes. It returns nil without samples.
+func (s *samples) latency() *Latency { return newLatency(s.h) }
 
 // Latency summarizes how long single operations took.
 type Latency struct {
-	P50, P99, Max time.Duration
+	Count                                int
+	Mean                                 time.Duration
+	P50, P90, P95, P99, P999, P9999, Max time.Duration
+
+	Histogram *hdrhistogram.Histogram // nanoseconds
+}
+
+// newLatency returns nil for a histogram without values.
+func newLatency(h *hdrhistogram.Histogram) *Latency {
+	if h == nil || h.TotalCount() == 0 {
+		return nil
+	}
+	v := h.ValueAtPercentilesSlice([]float64{50, 90, 95, 99, 99.9, 99.99})
+	return &Latency{
+		Count: int(h.TotalCount()), Mean: time.Duration(h.Mean()),
+		P50: time.Duration(v[0]), P90: time.Duration(v[1]), P95: time.Duration(v[2]), P99: time.Duration(v[3]),
+		P999: time.Duration(v[4]), P9999: time.Duration(v[5]), Max: time.Duration(h.Max()),
+		Histogram: h,
+	}
 }

@@ -2,7 +2,7 @@ package bench
 
 import "time"
 
-// stream is what the client knows about one WebSocket. It stays at 32 octets and without pointers, so
+// stream is what the client knows about one WebSocket. It stays at 40 octets and without pointers, so
 // that a million of them are one allocation of which the collector looks at nothing.
 type stream struct {
 	stamp time.Duration // when the opening or closing handshake began, on the client's clock
@@ -11,6 +11,8 @@ type stream struct {
 	// visit: INITIAL_WINDOW_SIZE + send octets may be sent.
 	send int32
 	recv int32 // octets the server may still send before it gets credit
+
+	slot uint32 // the socket's number on its connection
 
 	sent uint32 // messages sent, counted by the scenario
 	seen uint32 // messages received, counted by the scenario
@@ -28,6 +30,7 @@ type stream struct {
 //
 //	opening --:status 200--> open --Close sent--> closing --END_STREAM--> done
 //	   |                       '------Close received (answered)------------^
+//	   |                       '------RST_STREAM sent--> dropped
 //	   '-----:status other--> refused (its body is read, then it is an error)
 type streamState uint8
 
@@ -37,4 +40,5 @@ const (
 	refused                    // another status received
 	closing                    // Close sent with END_STREAM
 	done                       // END_STREAM or RST_STREAM received
+	dropped                    // RST_STREAM sent: what is still on its way is ignored
 )

@@ -41,6 +41,19 @@ func (t *Target) scheme() string {
 	return "http"
 }
 
+// Protocol names what is spoken.
+func (t *Target) Protocol() string {
+	switch {
+	case t.HTTP1 && t.TLS != nil:
+		return "HTTP/1.1 over TLS"
+	case t.HTTP1:
+		return "HTTP/1.1"
+	case t.TLS != nil:
+		return "HTTP/2 over TLS"
+	}
+	return "HTTP/2"
+}
+
 // alpn is the protocol that TLS is to agree on.
 func (t *Target) alpn() string {
 	if t.HTTP1 {

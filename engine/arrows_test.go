@@ -15,6 +15,7 @@ import (
 
 const (
 	xHPACK = "golang.org/x/net/http2/hpack"
+	xHDR   = "github.com/HdrHistogram/hdrhistogram-go"
 	xGuts  = "golang.org/x/net/http/httpguts"
 	xUnix  = "golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ var arrows = map[string][]string{
 	"engine/frame": {},
 	"hpack":        {xHPACK},
 	"engine":       {"h2ws/ws", "h2ws/hpack", "h2ws/flow", "h2ws/engine/frame", xUnix},
-	"bench":        {"h2ws/engine", "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
+	"bench":        {"h2ws/engine", xHDR, "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
 	"cmd/wsbench":  {}, // builds and becomes:
 
 	"bench/cmd/wsbench": {"h2ws/bench", xUnix},

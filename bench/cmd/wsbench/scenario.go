@@ -151,7 +151,10 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 
 // findServer finds the process to measure. Without one there still are rates and latencies.
 func (o *options) findServer(s *scenario) (err error) {
-	o.cfg.Server, err = o.process()
+	p, err := o.process()
+	if err == nil {
+		o.cfg.Server = p
+	}
 	if err != nil && (s.name == "idle" || o.pid != 0) {
 		return fmt.Errorf("cannot measure the server: %w", err)
 	}

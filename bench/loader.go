@@ -1,0 +1,36 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+)
+
+// Loader is how the load generator itself fared.
+type Loader struct {
+	Busy        float64       // share of the time in which its loop did not wait for the server
+	Lag         *Latency      // at a rate: from when an operation was due until it began; nil: not at a rate
+	Wanted      float64       // operations a second that were to begin; 0: not at a rate
+	Begun       float64       // that did
+	Collections int           // of garbage
+	Paused      time.Duration // by them
+
+	// Bound says that what was measured is what the loader can do: its loop had no time to wait.
+	Bound bool
+	// Invalid is why latency and rate are the loader's and not the server's; "": they are the server's.
+	Invalid string
+}
+
+// busyMax is the share of the time from which on the loop is taken for the bottleneck.
+const busyMax = 0.95
+
+// judge decides about Bound and Invalid.
+func (l *Loader) judge(lagMax time.Duration) {
+	l.Bound = l.Busy > busyMax
+	switch {
+	case l.Wanted == 0:
+	case l.Lag != nil && l.Lag.P99 > lagMax:
+		l.Invalid = fmt.Sprintf("the loader was late: 99 of 100 operations began within %s, more than %s", durationText(l.Lag.P99), durationText(lagMax))
+	case l.Begun < 0.99*l.Wanted:
+		l.Invalid = fmt.Sprintf("the loader began %.0f operations a second, not %.0f", l.Begun, l.Wanted)
+	}
+}

@@ -1,0 +1,179 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// rateConfig sends 2,000 messages a second for 100 ms, and does not mind being late.
+func rateConfig(addr string) Config {
+	cfg := echoConfig(addr)
+	cfg.Duration, cfg.Interval, cfg.LagMax = 100*time.Millisecond, 20*time.Millisecond, time.Hour
+	cfg.Pace = Pace{Rate: 2000, WarmUp: 10 * time.Millisecond, Ramp: 10 * time.Millisecond}
+	return cfg
+}
+
+func echoOnce(t *testing.T, cfg Config) (Result, error) {
+	t.Helper()
+	cl, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := cl.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return cl.Echo(t.Context())
+}
+
+func TestEchoAtARate(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := rateConfig(addr)
+	cfg.Sizes, _ = ParseSizes("16-300")
+	r, err := echoOnce(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Begun < 199 || r.Begun > 201 || r.Count != r.Begun || r.Lost != 0 {
+		t.Errorf("begun %d, back %d, lost %d: want 200 of 2,000 a second in 100 ms", r.Begun, r.Count, r.Lost)
+	}
+	if r.Latency.Count != r.Count || r.Raw.Count != r.Count || r.Loader.Lag.Count != r.Begun || r.Loader.Invalid != "" {
+		t.Errorf("latency of %d, raw of %d, lag of %d, invalid %q", r.Latency.Count, r.Raw.Count, r.Loader.Lag.Count, r.Loader.Invalid)
+	}
+	sum := 0
+	for _, p := range r.Series {
+		sum += p.Count
+	}
+	if len(r.Series) < 2 || sum != r.Count {
+		t.Errorf("%d points with %d echoes, want %d", len(r.Series), sum, r.Count)
+	}
+}
+
+// A loader that cannot keep up says so.
+func TestLateLoader(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := rateConfig(addr)
+	cfg.LagMax = 1 // nobody is as exact
+	r, err := echoOnce(t, cfg)
+	if err != nil || r.Loader.Invalid == "" {
+		t.Errorf("got %+v, %v", r.Loader, err)
+	}
+}
+
+// A server that does not answer for a while makes messages late that were sent after: coordinated omission
+// would not see them.
+func TestLatencyIsFromWhenAMessageWasDue(t *testing.T) {
+	stalled := make(chan bool)
+	s := &fakeServer{settings: offer, credit: true, onMessage: func(n int, id uint32, op byte, p []byte) []string {
+		if n == 100 {
+			<-stalled
+		}
+		return nil
+	}}
+	cfg := rateConfig(s.start(t))
+	cfg.Conns, cfg.Pace.WarmUp, cfg.Pace.Ramp = 1, 0, 0
+	cfg.Told = func(p Point) {
+		if p.Until > 80*time.Millisecond {
+			select {
+			case stalled <- true:
+			default:
+			}
+		}
+	}
+	r, err := echoOnce(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It stops at 50 ms, and goes on at 80 ms or later: 60 messages or more were due meanwhile, and wait for 15 ms on average.
+	if r.Latency.P90 < 10*time.Millisecond || r.Latency.Max < 25*time.Millisecond {
+		t.Errorf("p90 %v, max %v", r.Latency.P90, r.Latency.Max)
+	}
+}
+
+func TestLostEchoes(t *testing.T) {
+	s := &fakeServer{settings: offer, credit: true, onMessage: func(n int, id uint32, op byte, p []byte) []string {
+		if n >= 150 {
+			return []string{}
+		}
+		return nil
+	}}
+	cfg := rateConfig(s.start(t))
+	cfg.Conns, cfg.Pace.WarmUp, cfg.Pace.Ramp = 1, 0, 0
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg.Told = func(p Point) {
+		if p.Until > 2*cfg.Duration {
+			cancel() // rather than wait for what does not come
+		}
+	}
+	cl, err := Dial(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := cl.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r, err := cl.Echo(ctx)
+	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count != 150 || r.Lost != r.Begun-150 || r.Lost < 40 {
+		t.Errorf("begun %d, back %d, lost %d: %v", r.Begun, r.Count, r.Lost, err)
+	}
+}
+
+// What was measured is kept when the server dies.
+func TestServerDies(t *testing.T) {
+	s := &fakeServer{settings: offer, credit: true, hangUp: true, onMessage: func(n int, id uint32, op byte, p []byte) []string {
+		if n == 150 {
+			return []string{}
+		}
+		return nil
+	}}
+	cfg := rateConfig(s.start(t))
+	cfg.Conns, cfg.Pace.WarmUp, cfg.Pace.Ramp = 1, 0, 0
+	r, err := echoOnce(t, cfg)
+	if err == nil || !r.Partial || r.Failure == "" || r.Count < 100 || r.Latency == nil {
+		t.Errorf("back %d, failure %q: %v", r.Count, r.Failure, err)
+	}
+}
+
+func TestChurn(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	for name, churn := range map[string]Churn{
+		"closes": {Closes: 500}, "resets": {Resets: 500}, "kills": {Kills: 100}, "all": {Closes: 300, Resets: 300, Kills: 50},
+	} {
+		for _, rate := range []float64{0, 2000} {
+			cfg := rateConfig(addr)
+			cfg.Pace.Rate, cfg.Churn = rate, churn
+			r, err := echoOnce(t, cfg)
+			if err != nil {
+				t.Fatalf("%s, rate %v: %v", name, rate, err)
+			}
+			c := r.Churned
+			if r.Count == 0 || r.Lost != 0 || (c.Closes > 0) != (churn.Closes > 0) || (c.Resets > 0) != (churn.Resets > 0) || (c.Kills > 0) != (churn.Kills > 0) || c.Reopened == 0 {
+				t.Errorf("%s, rate %v: %d echoes, %d lost, %+v", name, rate, r.Count, r.Lost, c)
+			}
+		}
+	}
+}
+
+func TestChurnOverHTTP1(t *testing.T) {
+	cfg := rateConfig(new(http1Server).start(t))
+	cfg.HTTP1, cfg.Conns = true, cfg.Sockets
+	cfg.Churn = Churn{Closes: 200, Resets: 200, Kills: 100}
+	r, err := echoOnce(t, cfg)
+	if err != nil || r.Count == 0 || r.Churned.Reopened == 0 || r.Churned.Closes == 0 {
+		t.Errorf("%d echoes, %+v, %v", r.Count, r.Churned, err)
+	}
+}
+
+func TestSlowReadersBesideEchoes(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := rateConfig(addr)
+	cfg.Window, cfg.Load.SlowShare, cfg.Load.SlowRate = 5000, 0.3, 1000
+	r, err := echoOnce(t, cfg)
+	if err != nil || r.Count < 190 || r.Lost != 0 {
+		t.Errorf("%d echoes, %d lost, %v", r.Count, r.Lost, err)
+	}
+}

@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Point is one interval of a scenario.
+type Point struct {
+	Until time.Duration // its end, since the scenario began
+	Span  time.Duration
+	Count int      // operations in it
+	Lat   *Latency // of them; nil: none
+
+	Server Usage   // at its end; CPU is that of the interval
+	Client float64 // CPUs this process kept busy
+}
+
+// Busy is how many CPUs the server kept busy.
+func (p Point) Busy() float64 { return share(p.Server.CPU, p.Span) }
+
+// PerSecond is the rate of operations.
+func (p Point) PerSecond() float64 { return share(time.Duration(p.Count)*time.Second, p.Span) }
+
+func share(part, whole time.Duration) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// interval is what the loop hands to the clerk. The histogram is the clerk's from then on.
+type interval struct {
+	until, span time.Duration
+	count       int
+	h           *hdrhistogram.Histogram // nil: no operation
+}
+
+// clerk keeps the series of a scenario, so that the loop spends no time on summaries and /proc. It is a
+// goroutine, from start to finish.
+type clerk struct {
+	in     chan interval
+	done   chan struct{}
+	server Server // nil: not measured
+
+	points []Point
+	total  *hdrhistogram.Histogram
+	first  time.Time // Histogram tags are in milliseconds since 1970
+	told   func(Point)
+
+	at             time.Time
+	usage          Usage
+	serverAt, used time.Duration
+}
+
+// intervalsMax is how many intervals may wait for the clerk: more than a second of the shortest.
+const intervalsMax = 16
+
+func startClerk(server Server, told func(Point)) *clerk {
+	c := &clerk{
+		in: make(chan interval, intervalsMax), done: make(chan struct{}), server: server, told: told,
+		total: newHistogram(), first: time.Now(), at: time.Now(),
+	}
+	c.serverAt, c.used = c.read(), ownCPU()
+	go c.run()
+	return c
+}
+
+// read samples the server. What fails is as if nothing had changed: the end of the scenario tells why.
+func (c *clerk) read() time.Duration {
+	if c.server == nil {
+		return 0
+	}
+	if u, err := c.server.Usage(); err == nil {
+		c.usage = u
+	}
+	return c.usage.CPU
+}
+
+func (c *clerk) run() {
+	defer close(c.done)
+	for i := range c.in {
+		c.note(i)
+	}
+}
+
+func (c *clerk) note(i interval) {
+	now := time.Now()
+	span := now.Sub(c.at)
+	cpu, used := c.read(), ownCPU()
+	p := Point{Until: i.until, Span: i.span, Count: i.count, Server: c.usage, Client: share(used-c.used, span)}
+	// Sampling and intervals do not end at quite the same time.
+	p.Server.CPU = time.Duration(share(cpu-c.serverAt, span) * float64(i.span))
+	c.at, c.serverAt, c.used = now, cpu, used
+	if i.h != nil {
+		end := c.first.Add(i.until)
+		i.h.SetStartTimeMs(end.Add(-i.span).UnixMilli())
+		i.h.SetEndTimeMs(end.UnixMilli())
+		p.Lat = newLatency(i.h)
+		c.total.Merge(i.h)
+	}
+	c.points = append(c.points, p)
+	if c.told != nil {
+		c.told(p)
+	}
+}
+
+// finish ends the clerk, and returns what it has.
+func (c *clerk) finish() (points []Point, total *Latency) {
+	close(c.in)
+	<-c.done
+	return c.points, newLatency(c.total)
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package bench
+
+func socketMemory(int) (int64, error) { return 0, ErrUnsupported }
