@@ -137,7 +137,7 @@ func (h *churn) redial(c *conn) {
 	number := c.number
 	l := &h.cl.links[number]
 	h.cl.poll.hangUp(l.fd)
-	*l = link{fd: -1, lost: true}
+	*l = noLink
 	h.dialing[number] = true
 	cfg := h.cl.cfg
 	go func() {

@@ -155,3 +155,50 @@ type figureJSON struct {
 	Value float64 `json:"value"`
 	Ratio float64 `json:"ratio,omitempty"` // to the first server of the shape
 }
+
+// Reports has one for each cell that has results.
+func (c *Comparison) Reports() (all []*Report) {
+	for i := range c.Cells {
+		cell := &c.Cells[i]
+		all = append(all, &Report{
+			Version: ReportVersion, Started: c.Started, Machine: ThisMachine(), Addr: cell.Server, Protocol: cell.protocol(),
+			Sockets: cell.Sockets, Conns: cell.Conns, Size: c.Size, Results: cell.Results,
+		})
+	}
+	return all
+}
+
+func (c *Cell) protocol() string {
+	if c.HTTP1 {
+		return "HTTP/1.1"
+	}
+	return "HTTP/2"
+}
+
+// Bars is one metric of all servers in a shape, of which less is better.
+type Bars struct {
+	Shape, Title string
+	Octets       bool // nanoseconds otherwise
+	Servers      []string
+	Values       []float64 // NaN: not measured
+}
+
+// Bars has all metrics of all shapes, those of a shape together.
+func (c *Comparison) Bars() (all []Bars) {
+	for i := range c.Cells {
+		first := &c.Cells[i]
+		if c.base(first) != first {
+			continue
+		}
+		for _, m := range metrics {
+			b := Bars{Shape: first.Shape(), Title: m.title, Octets: m.name == "idle_bytes"}
+			for k := range c.Cells {
+				if cell := &c.Cells[k]; cell.sameShape(first) {
+					b.Servers, b.Values = append(b.Servers, cell.Server), append(b.Values, m.value(cell))
+				}
+			}
+			all = append(all, b)
+		}
+	}
+	return all
+}

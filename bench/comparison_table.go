@@ -82,7 +82,7 @@ func nanosecondsText(ns float64) string {
 	if ns < 1000 {
 		return fmt.Sprintf("%.0f ns", ns)
 	}
-	return durationText(time.Duration(ns))
+	return DurationText(time.Duration(ns))
 }
 
 func bytesText(n float64) string {

@@ -29,7 +29,7 @@ func (l *Loader) judge(lagMax time.Duration) {
 	switch {
 	case l.Wanted == 0:
 	case l.Lag != nil && l.Lag.P99 > lagMax:
-		l.Invalid = fmt.Sprintf("the loader was late: 99 of 100 operations began within %s, more than %s", durationText(l.Lag.P99), durationText(lagMax))
+		l.Invalid = fmt.Sprintf("the loader was late: 99 of 100 operations began within %s, more than %s", DurationText(l.Lag.P99), DurationText(lagMax))
 	case l.Begun < 0.99*l.Wanted:
 		l.Invalid = fmt.Sprintf("the loader began %.0f operations a second, not %.0f", l.Begun, l.Wanted)
 	}

@@ -75,7 +75,7 @@ func (m *meter) stop() {
 func (cl *Client) end(err error) (Result, error) {
 	m := &cl.meter
 	now := time.Since(cl.start)
-	r := Result{Name: m.name, Unit: m.unit, Count: *m.count, Elapsed: now - m.began, Partial: err != nil}
+	r := Result{Name: m.name, Unit: m.unit, Began: cl.start.Add(m.began), Count: *m.count, Elapsed: now - m.began, Partial: err != nil}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		r.Failure = err.Error()
 	}

@@ -31,6 +31,9 @@ type link struct {
 	lost    bool    // was paused, and ended
 }
 
+// noLink is that of a connection that is being made anew.
+var noLink = link{fd: -1, lost: true}
+
 // readBytes is how much one read takes at most, in octets. What it makes the client send is in the same
 // order, and written at once.
 const readBytes = 128 << 10

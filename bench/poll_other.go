@@ -9,6 +9,8 @@ type poller struct{}
 
 type link struct{ fd int }
 
+var noLink = link{fd: -1}
+
 func (*poller) open() error { return ErrUnsupported }
 func (*poller) close()      {}
 func (*poller) hangUp(int)  {}

@@ -34,6 +34,7 @@ type Report struct {
 	Results  []Result  `json:"results"`
 	SLOs     []Verdict `json:"slos,omitempty"`
 	Failure  string    `json:"failure,omitempty"` // why it ended early
+	Invalid  string    `json:"invalid,omitempty"` // why latency and rate are the loader's and not the server's
 }
 
 // ReportVersion is what Report.Version is now. It grows with every change that a reader must know of.
@@ -79,44 +80,59 @@ func NewReport(cfg Config) *Report {
 
 // WriteTable writes the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
-	fmt.Fprintf(w, "%s on %s, messages of %s, %s in flight\n", plural(r.Sockets, "WebSocket"), plural(r.Conns, "connection"),
-		plural(r.Size, "octet"), Thousands(r.InFlight))
+	size := plural(r.Size, "octet")
+	if r.Sizes != "" && r.Sizes != strconv.Itoa(r.Size) {
+		size = r.Sizes + " octets"
+	}
+	fmt.Fprintf(w, "%s on %s, messages of %s, ", plural(r.Sockets, "WebSocket"), plural(r.Conns, "connection"), size)
+	if r.Pace != nil {
+		fmt.Fprintf(w, "%.6g a second (%s)\n", r.Pace.Rate, r.Pace.Arrivals)
+	} else {
+		fmt.Fprintf(w, "%s in flight\n", Thousands(r.InFlight))
+	}
 	fmt.Fprintf(w, "server %s", r.Addr)
 	if r.PID != 0 {
 		fmt.Fprintf(w, ", process %d", r.PID)
+	}
+	if r.Protocol != "" && r.Protocol != "HTTP/2" {
+		fmt.Fprintf(w, ", %s", r.Protocol)
 	}
 	fmt.Fprintf(w, "; %s, %s, %s\n\n", r.Go, r.System, plural(r.CPUs, "CPU"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tcount\tper second\tserver CPU each\tclient CPU each\tp50\tp99\tmax\t")
 	for _, row := range r.Results {
 		if row.Memory == nil {
-			fmt.Fprintln(t, row.cells(r.PID != 0))
+			fmt.Fprintln(t, row.cells())
+		}
+		if l := row.Raw; l != nil {
+			fmt.Fprintf(t, "uncorrected\t-\t-\t-\t-\t%s\t%s\t%s\t\n", DurationText(l.P50), DurationText(l.P99), DurationText(l.Max))
 		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return r.writeNotes(w)
+	return r.WriteNotes(w)
 }
 
-func (r Result) cells(measured bool) string {
-	cells := []string{r.Name, Thousands(r.Count), Thousands(int(r.PerSecond())), "-", perOpText(r.ClientCPU, r.Count), "-", "-", "-", ""}
-	if measured {
-		cells[3] = perOpText(r.ServerCPU, r.Count)
+func (r Result) cells() string {
+	cells := []string{
+		r.Name, Thousands(r.Count), Thousands(int(r.PerSecond())), perOpText(r.ServerCPU, r.Count), perOpText(r.ClientCPU, r.Count), "-", "-", "-", "",
 	}
 	if l := r.Latency; l != nil {
-		cells[5], cells[6], cells[7] = durationText(l.P50), durationText(l.P99), durationText(l.Max)
+		cells[5], cells[6], cells[7] = DurationText(l.P50), DurationText(l.P99), DurationText(l.Max)
 	}
 	return strings.Join(cells, "\t")
 }
 
-// writeNotes writes what does not fit the columns.
-func (r *Report) writeNotes(w io.Writer) error {
+// WriteNotes writes what does not fit the columns.
+func (r *Report) WriteNotes(w io.Writer) error {
 	fmt.Fprintln(w)
 	for _, row := range r.Results {
 		switch {
+		case row.Failure != "":
+			fmt.Fprintf(w, "%s ended early, after %s: %s.\n", row.Name, DurationText(row.Elapsed), row.Failure)
 		case row.Partial:
-			fmt.Fprintf(w, "%s ended early, after %s.\n", row.Name, durationText(row.Elapsed))
+			fmt.Fprintf(w, "%s ended early, after %s.\n", row.Name, DurationText(row.Elapsed))
 		case row.Delivery != nil: // see writeDelivery
 		case row.Name == "fanout":
 			fmt.Fprintf(w, "fanout: p50, p99 and max are of rounds, each %s to %s: from the command to the last delivery.\n",
@@ -125,12 +141,55 @@ func (r *Report) writeNotes(w io.Writer) error {
 		if row.Delivery != nil {
 			r.writeDelivery(w, row.Delivery)
 		}
+		row.writeRate(w)
+		row.writeServer(w)
 		if m := row.Memory; m != nil {
 			fmt.Fprintf(w, "idle: %.0f octets of server memory a socket (RSS %s, before the sockets %s)\n",
 				row.BytesPerSocket(), megabytes(m.RSS), megabytes(m.Base))
 		}
 	}
+	for _, v := range r.SLOs {
+		met := "missed"
+		if v.Met {
+			met = "met"
+		}
+		fmt.Fprintf(w, "slo: %s: %s, %s\n", v.Objective, met, v.Text)
+	}
+	if r.Invalid != "" {
+		fmt.Fprintf(w, "INVALID: %s\n", r.Invalid)
+	}
 	return nil
+}
+
+// writeRate writes what is behind the latency of operations that came at a rate.
+func (r Result) writeRate(w io.Writer) {
+	l := r.Loader
+	if l == nil {
+		return
+	}
+	if l.Lag != nil {
+		fmt.Fprintf(w, "%s: latency is from when a message was due, uncorrected from when it was sent: %s later at p50, %s at p99.\n",
+			r.Name, DurationText(l.Lag.P50), DurationText(l.Lag.P99))
+		fmt.Fprintf(w, "%s: %s of %s sent came back, %s lost; the loader's loop was %.0f %% busy, %s took %s.\n", r.Name,
+			Thousands(r.Count), Thousands(r.Begun), Thousands(r.Lost), 100*l.Busy, plural(l.Collections, "garbage collection"), DurationText(l.Paused))
+	} else if l.Bound {
+		fmt.Fprintf(w, "%s: the loader's loop had no time to wait: rate and latency are what it can do; server CPU each is the server's.\n", r.Name)
+	}
+	if c := r.Churned; c != (Churned{}) {
+		fmt.Fprintf(w, "%s: meanwhile %s closed, %s reset, %s killed; %s opened again.\n", r.Name,
+			plural(c.Closes, "socket"), Thousands(c.Resets), plural(c.Kills, "connection"), plural(c.Reopened, "socket"))
+	}
+}
+
+// writeServer writes what the server had at most in a series.
+func (r Result) writeServer(w io.Writer) {
+	var rss, sockets int64
+	for _, p := range r.Series {
+		rss, sockets = max(rss, p.Server.RSS), max(sockets, p.Server.Sockets)
+	}
+	if len(r.Series) > 1 && rss > 0 {
+		fmt.Fprintf(w, "%s: the server had %s of RSS and %s in its sockets' queues at most.\n", r.Name, OctetsText(float64(rss)), OctetsText(float64(sockets)))
+	}
 }
 
 // writeDelivery writes what a fan-out at a rate is about.
@@ -140,7 +199,7 @@ func (r *Report) writeDelivery(w io.Writer, d *Delivery) {
 		plural(l.Topics, "topic"), plural(l.Subscribers, "socket"), plural(l.Publishers, "publisher"), l.Rate)
 	fmt.Fprintf(w, "fanout: p50, p99 and max are from a publish to a delivery")
 	if t := d.ToLast; t != nil {
-		fmt.Fprintf(w, "; to the last socket %s, %s and %s", durationText(t.P50), durationText(t.P99), durationText(t.Max))
+		fmt.Fprintf(w, "; to the last socket %s, %s and %s", DurationText(t.P50), DurationText(t.P99), DurationText(t.Max))
 	}
 	fmt.Fprintf(w, ".\nfanout: %s had %s to %s deliveries each; %s lost, %s twice, %s out of order.\n", plural(d.Prompt.Sockets, "socket"),
 		Thousands(d.Fewest), Thousands(d.Most), Thousands(d.Prompt.Lost), Thousands(d.Prompt.Repeated), Thousands(d.Prompt.Reordered))
@@ -179,11 +238,25 @@ func perOpText(cpu time.Duration, count int) string {
 	if ns < 1000 {
 		return fmt.Sprintf("%.0f ns", ns)
 	}
-	return durationText(time.Duration(ns))
+	return DurationText(time.Duration(ns))
 }
 
-// durationText has three significant digits.
-func durationText(d time.Duration) string {
+// OctetsText has the unit that makes it readable.
+func OctetsText(n float64) string {
+	switch a := math.Abs(n); {
+	case a >= 1e9:
+		return fmt.Sprintf("%.2f GB", n/1e9)
+	case a >= 1e6:
+		return fmt.Sprintf("%.1f MB", n/1e6)
+	}
+	return bytesText(n)
+}
+
+// Reports are all that were made in the run.
+func (r *Report) Reports() []*Report { return []*Report{r} }
+
+// DurationText has three significant digits.
+func DurationText(d time.Duration) string {
 	value, unit := float64(d)/1e3, "us"
 	if d >= time.Second {
 		value, unit = d.Seconds(), "s"

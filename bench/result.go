@@ -4,9 +4,10 @@ import "time"
 
 // Result is what one scenario measured.
 type Result struct {
-	Name      string        // open, echo, fanout, idle or close
-	Unit      string        // of Count: opens, echoes, deliveries, sockets, closes
-	Count     int           // operations
+	Name      string // open, echo, fanout, idle or close
+	Unit      string // of Count: opens, echoes, deliveries, sockets, closes
+	Count     int    // operations
+	Began     time.Time
 	Elapsed   time.Duration // while they were done
 	ServerCPU time.Duration // user and system time of the server meanwhile; 0: not measured
 	ClientCPU time.Duration // and of this process

@@ -11,7 +11,7 @@ import (
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := resultJSON{
 		Name: r.Name, Unit: r.Unit, Count: r.Count, Seconds: r.Elapsed.Seconds(), Partial: r.Partial, Failure: r.Failure,
-		ServerCPU: r.ServerCPU.Seconds(), ClientCPU: r.ClientCPU.Seconds(), Begun: r.Begun, Lost: r.Lost,
+		Began: r.Began, ServerCPU: r.ServerCPU.Seconds(), ClientCPU: r.ClientCPU.Seconds(), Begun: r.Begun, Lost: r.Lost,
 		Latency: r.Latency.json(), Raw: r.Raw.json(), Loader: r.Loader.json(),
 	}
 	if r.Latency != nil {
@@ -41,7 +41,7 @@ func (r *Result) UnmarshalJSON(b []byte) error {
 	}
 	*r = Result{
 		Name: in.Name, Unit: in.Unit, Count: in.Count, Elapsed: seconds(in.Seconds), Partial: in.Partial, Failure: in.Failure,
-		ServerCPU: seconds(in.ServerCPU), ClientCPU: seconds(in.ClientCPU), Begun: in.Begun, Lost: in.Lost,
+		Began: in.Began, ServerCPU: seconds(in.ServerCPU), ClientCPU: seconds(in.ClientCPU), Begun: in.Begun, Lost: in.Lost,
 		Latency: in.Latency.latency(), Raw: in.Raw.latency(), Loader: in.Loader.loader(),
 	}
 	if in.Churned != nil {
@@ -64,6 +64,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 type resultJSON struct {
 	Name        string        `json:"name"`
 	Unit        string        `json:"unit"`
+	Began       time.Time     `json:"began,omitzero"`
 	Count       int           `json:"count"`
 	Begun       int           `json:"begun,omitempty"`
 	Lost        int           `json:"lost"`
@@ -110,11 +111,18 @@ func (l *Latency) json() *latencyJSON {
 		P90: microseconds(l.P90), P95: microseconds(l.P95), P999: microseconds(l.P999), P9999: microseconds(l.P9999),
 	}
 	if l.Histogram != nil {
-		if b, err := l.Histogram.Encode(hdrhistogram.V2CompressedEncodingCookieBase); err == nil {
-			out.Histogram = string(b)
-		}
+		out.Histogram = encode(l.Histogram)
 	}
 	return out
+}
+
+// encode returns "" for what cannot be encoded, which nothing that was recorded is.
+func encode(h *hdrhistogram.Histogram) string {
+	b, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 func (l *latencyJSON) latency() *Latency {
@@ -175,12 +183,21 @@ type pointJSON struct {
 }
 
 func (p Point) json() pointJSON {
-	return pointJSON{p.Until.Seconds(), p.Span.Seconds(), p.Count, p.Lat.json(), p.Busy(), p.Client, p.Server.RSS, p.Server.Sockets}
+	out := pointJSON{p.Until.Seconds(), p.Span.Seconds(), p.Count, p.Lat.json(), p.Busy(), p.Client, p.Server.RSS, p.Server.Sockets}
+	if out.Latency != nil {
+		out.Latency.Histogram = p.HDR
+	}
+	return out
 }
 
 func (p pointJSON) point() Point {
-	return Point{
-		Until: seconds(p.Until), Span: seconds(p.Span), Count: p.Count, Lat: p.Latency.latency(), Client: p.Client,
+	out := Point{
+		Until: seconds(p.Until), Span: seconds(p.Span), Count: p.Count, Client: p.Client,
 		Server: Usage{CPU: seconds(p.CPU * p.Span), RSS: p.RSS, Sockets: p.Sockets},
 	}
+	if p.Latency != nil {
+		out.HDR, p.Latency.Histogram = p.Latency.Histogram, ""
+		out.Lat = p.Latency.latency()
+	}
+	return out
 }

@@ -11,7 +11,8 @@ type Point struct {
 	Until time.Duration // its end, since the scenario began
 	Span  time.Duration
 	Count int      // operations in it
-	Lat   *Latency // of them; nil: none
+	Lat   *Latency // of them, without a histogram; nil: none
+	HDR   string   // the histogram, as Latency has it in JSON
 
 	Server Usage   // at its end; CPU is that of the interval
 	Client float64 // CPUs this process kept busy
@@ -46,7 +47,6 @@ type clerk struct {
 
 	points []Point
 	total  *hdrhistogram.Histogram
-	first  time.Time // Histogram tags are in milliseconds since 1970
 	told   func(Point)
 
 	at             time.Time
@@ -60,7 +60,7 @@ const intervalsMax = 16
 func startClerk(server Server, told func(Point)) *clerk {
 	c := &clerk{
 		in: make(chan interval, intervalsMax), done: make(chan struct{}), server: server, told: told,
-		total: newHistogram(), first: time.Now(), at: time.Now(),
+		total: newHistogram(), at: time.Now(),
 	}
 	c.serverAt, c.used = c.read(), ownCPU()
 	go c.run()
@@ -94,11 +94,11 @@ func (c *clerk) note(i interval) {
 	p.Server.CPU = time.Duration(share(cpu-c.serverAt, span) * float64(i.span))
 	c.at, c.serverAt, c.used = now, cpu, used
 	if i.h != nil {
-		end := c.first.Add(i.until)
-		i.h.SetStartTimeMs(end.Add(-i.span).UnixMilli())
-		i.h.SetEndTimeMs(end.UnixMilli())
-		p.Lat = newLatency(i.h)
 		c.total.Merge(i.h)
+		if p.Lat = newLatency(i.h); p.Lat != nil {
+			p.HDR = encode(i.h)
+			p.Lat.Histogram = nil // many of them take memory
+		}
 	}
 	c.points = append(c.points, p)
 	if c.told != nil {

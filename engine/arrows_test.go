@@ -37,7 +37,9 @@ var arrows = map[string][]string{
 	"bench":        {"h2ws/engine", xHDR, "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
 	"cmd/wsbench":  {}, // builds and becomes:
 
-	"bench/cmd/wsbench": {"h2ws/bench", xUnix},
+	"bench/cmd/wsbench": {
+		"h2ws/bench", xHDR, "github.com/charmbracelet/bubbletea", "github.com/charmbracelet/lipgloss", xUnix,
+	},
 }
 
 // testArrows has what tests may import besides. A package's own external tests import it.

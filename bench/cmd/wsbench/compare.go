@@ -57,7 +57,8 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	f := newFlagSet("compare")
 	names := f.String("peers", "", "compare with these only: `names` out of nethttp,gorilla,coder,gws,gobwas")
 	quick := f.Bool("quick", false, "smaller and shorter: half a minute, figures that are rougher")
-	file := f.String("json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
+	var files outputs
+	files.register(f)
 	if err := parseFlags(f, args, stdout, compareUsage); err != nil {
 		return err
 	}
@@ -83,11 +84,11 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	c := newComparison(*quick)
 	c.contenders = append([]contender{{title: "h2ws", path: exe, args: []string{"serve"}}}, built...)
-	return c.run(ctx, *file, stdout, stderr)
+	return c.run(ctx, &files, stdout, stderr)
 }
 
 // run measures and writes. Its error tells of failures that the table shows.
-func (c *comparison) run(ctx context.Context, file string, stdout, stderr io.Writer) error {
+func (c *comparison) run(ctx context.Context, files *outputs, stdout, stderr io.Writer) error {
 	most := 0
 	for _, s := range c.shapes {
 		most = max(most, s.conns)
@@ -99,7 +100,7 @@ func (c *comparison) run(ctx context.Context, file string, stdout, stderr io.Wri
 	if len(c.cells.Cells) == 0 {
 		return err
 	}
-	if err := writeResults(&c.cells, file, stdout, stderr); err != nil {
+	if err := files.write(&c.cells, stdout, stderr); err != nil {
 		return err
 	}
 	if n := c.cells.Failures(); err == nil && n > 0 {
@@ -113,7 +114,8 @@ func (c *comparison) measure(ctx context.Context, stderr io.Writer) error {
 	cfg := bench.DefaultConfig()
 	cfg.Duration, cfg.Rounds = c.duration, 1<<20
 	c.cells = bench.Comparison{Started: time.Now().UTC(), Size: cfg.Size}
-	progress := newProgress(stderr)
+	live := newLive(stderr, cfg)
+	defer live.close()
 	for _, s := range c.shapes {
 		for _, contender := range c.contenders {
 			if !s.fits(contender) {
@@ -121,16 +123,15 @@ func (c *comparison) measure(ctx context.Context, stderr io.Writer) error {
 			}
 			cfg.Progress = func(p bench.Progress) {
 				p.Name = contender.title + " " + p.Name
-				progress.show(p)
+				live.show(p)
 			}
 			began := time.Now()
 			cell := contender.measure(ctx, s, cfg, c.limit, stderr)
-			progress.clear()
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			c.cells.Cells = append(c.cells.Cells, cell)
-			fmt.Fprintf(stderr, "%s, %s: %.1f s\n", cell.Server, cell.Shape(), time.Since(began).Seconds())
+			live.say(fmt.Sprintf("%s, %s: %.1f s", cell.Server, cell.Shape(), time.Since(began).Seconds()))
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func TestComparison(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "c.json")
 	var stdout, stderr strings.Builder
-	err := c.run(t.Context(), file, &stdout, &stderr)
+	err := c.run(t.Context(), &outputs{json: file}, &stdout, &stderr)
 	if err == nil || err.Error() != "2 of 7 measurements failed" {
 		t.Errorf("got %v", err)
 	}
@@ -105,7 +105,7 @@ func TestComparisonInterrupted(t *testing.T) {
 	}
 	stderr := &interrupter{at: "first, 1 connection x 5: ", cancel: cancel}
 	var stdout strings.Builder
-	if err := c.run(ctx, "", &stdout, stderr); !errors.Is(err, context.Canceled) || !strings.Contains(stdout.String(), "\nfirst ") || strings.Contains(stdout.String(), "mute") {
+	if err := c.run(ctx, &outputs{}, &stdout, stderr); !errors.Is(err, context.Canceled) || !strings.Contains(stdout.String(), "\nfirst ") || strings.Contains(stdout.String(), "mute") {
 		t.Errorf("got %v, wrote\n%s", err, stdout.String())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"h2ws/bench"
@@ -14,13 +15,19 @@ import (
 type options struct {
 	cfg     bench.Config
 	access  access
+	outputs outputs
+	size    string
 	order   string
-	json    string
+	arrival string
+	slos    sloFlag
+	abort   bool
 	profile string
 	pid     int
+	metrics string
 	loops   int
 
-	unmeasured error // why cfg.Server is nil
+	args       []string // the command line
+	unmeasured error    // why cfg.Server is nil
 }
 
 // Groups of flags that only some scenarios know.
@@ -33,6 +40,8 @@ const (
 	flagsOrder
 	flagsFanout
 	flagsLoad
+	flagsPace
+	flagsSearch // not what a search does itself
 )
 
 // register declares the flags of a scenario. Values of flags it does not know keep their defaults.
@@ -45,14 +54,20 @@ func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 	f.StringVar(&c.Path, "path", c.Path, "`path` to open; {socket} and {conn} in it are the numbers, from 0, of a socket and its connection")
 	f.IntVar(&c.Window, "window", c.Window, "`octets` the server may send on a socket before it gets credit: INITIAL_WINDOW_SIZE")
 	f.IntVar(&o.loops, "loops", 0, "give the child server `N` event loops (default: one for each CPU)")
-	f.StringVar(&o.json, "json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
+	f.DurationVar(&c.Interval, "interval", 0, "`time` between the points of plots and live figures (default: a twentieth of -duration, 100ms to 1s)")
+	o.outputs.register(f)
+	f.Var(&o.slos, "slo", "the run is to meet this `objective`, as in 'p99<20ms' or 'echo.loss==0'; may be given several times")
+	if groups&flagsSearch == 0 {
+		f.BoolVar(&o.abort, "abort-on-slo", false, "end the run when three intervals in a row miss an objective about latency")
+	}
 	f.StringVar(&o.profile, "profile", "", "write CPU profiles to `prefix`.client and, of the child server, prefix.server")
 	if groups&flagsAddr != 0 {
+		f.StringVar(&o.metrics, "metrics", "", "`URL` of the server's metrics as text for Prometheus, for its CPU and memory")
 		f.IntVar(&o.pid, "pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens there, if it can be seen)")
 		o.access.register(f)
 	}
 	if groups&flagsSize != 0 {
-		f.IntVar(&c.Size, "size", c.Size, "`octets` of a message")
+		f.StringVar(&o.size, "size", o.size, "`octets` of a message; of echo also spread: 16-1024 evenly, exp:256 exponentially, 64*9,4096*1 with weights")
 	}
 	if groups&flagsDuration != 0 {
 		f.DurationVar(&c.Duration, "duration", c.Duration, "measure for this `time` (fanout: at most, or publish for so long at -rate)")
@@ -67,6 +82,31 @@ func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 	if groups&flagsLoad != 0 {
 		o.registerLoad(f)
 	}
+	if groups&flagsPace != 0 {
+		o.registerPace(f, groups)
+	}
+}
+
+func (o *options) registerPace(f *flag.FlagSet, groups flagGroup) {
+	c := &o.cfg
+	f.Float64Var(&c.Pace.Rate, "rate", 0, "send `N` messages a second in all, whether those before came back or not; latency is from when each was due (default: -inflight at a time)")
+	f.StringVar(&o.arrival, "arrivals", o.arrival, "at a rate, messages come at `constant|poisson` intervals")
+	f.DurationVar(&c.Pace.WarmUp, "warmup", c.Pace.WarmUp, "load for this `time` ahead of what is measured (default: a tenth of -duration)")
+	f.DurationVar(&c.Pace.Ramp, "ramp", 0, "`time` ahead of the warm-up in which the load grows from nothing")
+	f.DurationVar(&c.LagMax, "max-lag", c.LagMax, "at a rate, the run is INVALID if more than 1 message in 100 is sent this `time` late")
+	f.Float64Var(&c.Churn.Closes, "churn", 0, "meanwhile close `N` sockets a second, and open them again")
+	f.Float64Var(&c.Churn.Resets, "resets", 0, "meanwhile reset `N` sockets a second, and open them again")
+	f.Float64Var(&c.Churn.Kills, "kills", 0, "meanwhile kill `N` connections a second by a TCP reset, and make them again")
+	if groups&flagsLoad == 0 {
+		o.registerSlow(f)
+	}
+}
+
+func (o *options) registerSlow(f *flag.FlagSet) {
+	l := &o.cfg.Load
+	f.Float64Var(&l.SlowShare, "slow", 0, "`share` of the sockets that are slow: their stream windows are used up first (0.01: one in a hundred)")
+	f.IntVar(&l.SlowConns, "slow-conns", 0, "`N` connections that are slow: not read")
+	f.IntVar(&l.SlowRate, "slow-rate", 0, "`octets` a second that each slow socket grants, and each slow connection is read (default: none)")
 }
 
 func (o *options) registerLoad(f *flag.FlagSet) {
@@ -76,14 +116,18 @@ func (o *options) registerLoad(f *flag.FlagSet) {
 	f.IntVar(&l.Topics, "topics", 0, "publish to `N` topics, on paths /t/0, /t/1, ... in place of -path (default 1)")
 	f.IntVar(&l.Subscribers, "subscribers", 0, "`N` sockets in each topic, which puts a socket into as many as it takes (default: the sockets dealt out)")
 	f.StringVar(&l.Policy, "policy", "", "ask for this `policy` of the sockets' queues: CloseSlow, DropNewest, DropOldest or Conflate (default: the server's)")
-	f.Float64Var(&l.SlowShare, "slow", 0, "`share` of the sockets that are slow: their stream windows are used up first (0.01: one in a hundred)")
-	f.IntVar(&l.SlowConns, "slow-conns", 0, "`N` connections that are slow: not read")
-	f.IntVar(&l.SlowRate, "slow-rate", 0, "`octets` a second that each slow socket grants, and each slow connection is read (default: none)")
+	o.registerSlow(f)
+}
+
+func newOptions() *options {
+	cfg := bench.DefaultConfig()
+	return &options{cfg: cfg, size: strconv.Itoa(cfg.Size), order: "turn", arrival: "constant"}
 }
 
 // parse reads the command line of scenario s. The error is a *usageError or flag.ErrHelp.
 func (s *scenario) parse(args []string, stdout io.Writer) (*options, error) {
-	o := &options{cfg: bench.DefaultConfig(), order: "turn"}
+	o := newOptions()
+	o.args = args
 	f := newFlagSet(s.name)
 	o.register(f, s.groups)
 	if err := parseFlags(f, args, stdout, s.usage); err != nil {
@@ -92,14 +136,30 @@ func (s *scenario) parse(args []string, stdout io.Writer) (*options, error) {
 	if err := o.takeTarget(s, f.Args()); err != nil {
 		return nil, &usageError{s.name, err.Error()}
 	}
-	if conns := f.Lookup("conns"); o.cfg.HTTP1 && conns.Value.String() == conns.DefValue {
-		o.cfg.Conns = o.cfg.Sockets
-	}
+	o.settle(f)
 	if err := o.check(s); err != nil {
 		return nil, &usageError{s.name, err.Error()}
 	}
 	return o, nil
 }
+
+// settle decides what the protocol does where the command line says nothing.
+func (o *options) settle(f *flag.FlagSet) {
+	set := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if !o.cfg.HTTP1 {
+		return
+	}
+	if !set["sockets"] {
+		o.cfg.Sockets = min(o.cfg.Sockets, http1Sockets)
+	}
+	if !set["conns"] {
+		o.cfg.Conns = o.cfg.Sockets
+	}
+}
+
+// http1Sockets are as many as most machines have descriptors for.
+const http1Sockets = 1000
 
 func newFlagSet(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -139,11 +199,27 @@ func (o *options) takeTarget(s *scenario, args []string) (err error) {
 	return err
 }
 
+// takeSize reads -size.
+func (o *options) takeSize(s *scenario) (err error) {
+	if o.cfg.Sizes, err = bench.ParseSizes(o.size); err != nil {
+		return fmt.Errorf("-%w", err)
+	}
+	least, fixed := o.cfg.Sizes.Fixed()
+	o.cfg.Size = least
+	switch {
+	case !fixed && s.groups&flagsFanout != 0:
+		return fmt.Errorf("-size must be one number, not %s: everybody is published the same", o.size)
+	case s.groups&flagsOrder != 0 && least < bench.EchoSizeMin:
+		return fmt.Errorf("-size must be at least %d, not %d: echoes are checked by what is in them", bench.EchoSizeMin, least)
+	}
+	return nil
+}
+
 // takeChild makes a server of our own the target, whose address is not known yet.
 func (o *options) takeChild() error {
 	a := &o.access
-	if o.pid != 0 || a.protocol != "" && a.protocol != protoH2C || a.ca != "" || a.insecure || a.locals != "" {
-		return errors.New("-pid, -proto, -ca, -insecure and -local are for a server at a URL: there is none")
+	if o.pid != 0 || o.metrics != "" || a.protocol != "" && a.protocol != protoH2C || a.ca != "" || a.insecure || a.locals != "" {
+		return errors.New("-pid, -metrics, -proto, -ca, -insecure and -local are for a server at a URL: there is none")
 	}
 	return a.fill(&o.cfg.Target)
 }
@@ -154,12 +230,22 @@ func (o *options) check(s *scenario) error {
 	switch {
 	case o.order != "turn" && o.order != "random":
 		return fmt.Errorf("-order must be turn or random, not %q", o.order)
-	case s.groups&flagsOrder != 0 && o.cfg.Size < bench.EchoSizeMin:
-		return fmt.Errorf("-size must be at least %d, not %d: echoes are checked by what is in them", bench.EchoSizeMin, o.cfg.Size)
 	case o.pid < 0:
 		return fmt.Errorf("-pid must be the number of a process, not %d", o.pid)
 	case o.loops < 0:
 		return fmt.Errorf("-loops must be positive, not %d", o.loops)
+	case o.arrival != "constant" && o.arrival != "poisson":
+		return fmt.Errorf("-arrivals must be constant or poisson, not %q", o.arrival)
+	case o.abort && len(o.slos) == 0:
+		return errors.New("-abort-on-slo needs an -slo")
+	case s.name == "fanout" && o.cfg.Load.Rate == 0 && (o.cfg.Load.SlowShare != 0 || o.cfg.Load.SlowConns != 0 || o.cfg.Load.SlowRate != 0):
+		return errors.New("-slow, -slow-conns and -slow-rate are for publishing at a rate: give that too")
+	case o.cfg.Pace.WarmUp < 0 && o.cfg.Pace.WarmUp != -1:
+		return fmt.Errorf("-warmup must not be negative, as %v is", o.cfg.Pace.WarmUp)
+	}
+	o.cfg.Pace.Poisson = o.arrival == "poisson"
+	if err := o.takeSize(s); err != nil {
+		return err
 	}
 	if err := o.cfg.Check(); err != nil {
 		return fmt.Errorf("-%w", err)

@@ -7,26 +7,18 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
-)
-
-// Exit statuses.
-const (
-	exitOK          = 0
-	exitUsage       = 1   // the command line
-	exitFailure     = 2   // the connection, the protocol, or the machine
-	exitInterrupted = 130 // SIGINT or SIGTERM; what was measured until then has been printed
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	debug.SetGCPercent(400) // memory is cheaper than the processor that a collection takes from the load
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -46,20 +38,7 @@ func (e *usageError) Error() string {
 
 // run is main without the process around it. It returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := dispatch(ctx, args, stdout, stderr)
-	var usage *usageError
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "wsbench: interrupted")
-		return exitInterrupted
-	}
-	fmt.Fprintf(stderr, "wsbench: %v%s\n", err, hint(err))
-	if errors.As(err, &usage) {
-		return exitUsage
-	}
-	return exitFailure
+	return status(dispatch(ctx, args, stdout, stderr), stderr)
 }
 
 // dispatch runs the command that args name.

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"h2ws/bench"
 )
 
 // TestMain lets the test binary be wsbench when it is started as a child server.
@@ -46,7 +44,7 @@ func TestBadCommandLines(t *testing.T) {
 		"echo nowhere":                  `bad target "nowhere": it is a URL, or host:port (see wsbench echo -h)`,
 		"echo nowhere:":                 `bad target "nowhere:": it is a URL, or host:port (see wsbench echo -h)`,
 		"echo 127.0.0.1:1 -sockets 5":   `unexpected argument "-sockets" after the target (flags go before it) (see wsbench echo -h)`,
-		"echo -pid 1":                   "-pid, -proto, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
+		"echo -pid 1":                   "-pid, -metrics, -proto, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
 		"echo -pid -1 127.0.0.1:1":      "-pid must be the number of a process, not -1 (see wsbench echo -h)",
 		"echo -loops 2 127.0.0.1:1":     "-loops is for the child server, not for one at a URL (see wsbench echo -h)",
 		"fanout -order random":          "flag provided but not defined: -order (see wsbench fanout -h)",
@@ -67,7 +65,7 @@ func TestBadCommandLines(t *testing.T) {
 		"echo -header (:x ws://a":       `-header "(: x" is none: it is Name: value (RFC 9110 §5) (see wsbench echo -h)`,
 		"echo -subprotocol a,,b ws://a": `-subprotocol "" is no token (RFC 6455 §4.1) (see wsbench echo -h)`,
 		"echo -local here ws://a":       `-local: "here" is no address (see wsbench echo -h)`,
-		"echo -proto h1":                "-pid, -proto, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
+		"echo -proto h1":                "-pid, -metrics, -proto, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
 		"fanout -rounds 0":              "-rounds must be 1 to 2147483647, not 0 (see wsbench fanout -h)",
 		"fanout -batch 0":               "-batch must be 1 to 1048576, not 0 (see wsbench fanout -h)",
 		"fanout -topics 5":              "-topics is for publishing at a rate: give that too (see wsbench fanout -h)",
@@ -92,14 +90,16 @@ func TestBadCommandLines(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	const target = " -pid -proto -ca -insecure -header -origin -subprotocol -local "
+	const target = " -pid -metrics -proto -ca -insecure -header -origin -subprotocol -local "
+	const files = " -json -hlog -csv -html -slo -abort-on-slo -interval -profile"
+	const pace = " -rate -arrivals -warmup -ramp -max-lag -churn -resets -kills -slow -slow-conns -slow-rate"
 	flags := map[string]string{
-		"":     "-sockets -conns -inflight -size -duration -order -rounds -batch -window -sources -path -loops -json -profile",
-		"echo": "-sockets -conns -inflight -size -duration -order -window -sources -path -loops -json -profile" + target,
-		"fanout": "-sockets -conns -inflight -size -duration -rounds -batch -window -sources -path -loops -json -profile" + target +
+		"":     "-sockets -conns -inflight -size -duration -order -rounds -batch -window -sources -path -loops" + files,
+		"echo": "-sockets -conns -inflight -size -duration -order -window -sources -path -loops" + files + pace + target,
+		"fanout": "-sockets -conns -inflight -size -duration -rounds -batch -window -sources -path -loops" + files + target +
 			"-rate -publishers -topics -subscribers -policy -slow -slow-conns -slow-rate",
-		"idle":  "-sockets -conns -inflight -window -sources -path -loops -json -profile" + target,
-		"open":  "-sockets -conns -inflight -window -sources -path -loops -json -profile" + target,
+		"idle":  "-sockets -conns -inflight -window -sources -path -loops" + files + target,
+		"open":  "-sockets -conns -inflight -window -sources -path -loops" + files + target,
 		"serve": "-addr -loops -max-streams -cpuprofile",
 	}
 	for command, want := range flags {
@@ -274,24 +274,5 @@ func TestProfiles(t *testing.T) {
 	}
 	if status, _, stderr := wsbench(t.Context(), "open", "-profile", "/nonexistent/p"); status != exitFailure || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("no such directory: status %d, wrote %q", status, stderr)
-	}
-}
-
-func TestProgressOnATerminal(t *testing.T) {
-	var b strings.Builder
-	p := &progress{w: &b, terminal: true}
-	p.show(bench.Progress{Name: "echo", Done: 12345, Unit: "echoes", Elapsed: 1.5e9})
-	p.finish(bench.Result{Name: "echo"})
-	p.clear()
-	if want := "\r\x1b[Kecho 1.5 s  12,345 echoes, 8,230/s\r\x1b[K"; b.String() != want {
-		t.Errorf("got %q, want %q", b.String(), want)
-	}
-	b.Reset()
-	p.terminal = false
-	p.show(bench.Progress{Name: "echo", Done: 12345})
-	p.finish(bench.Result{Name: "echo", Count: 12345, Unit: "echoes", Elapsed: 1.5e9})
-	p.clear()
-	if want := "echo: 12,345 echoes in 1.5s\n"; b.String() != want {
-		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }

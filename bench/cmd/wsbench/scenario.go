@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -59,15 +60,21 @@ var scenarios = []*scenario{{
 	usage: `
 wsbench echo [flags] [URL]
 
-Opens WebSockets and sends messages over all of them, -inflight at a time. Every echo is compared
-with what was sent. A tenth of -duration goes ahead as a warm-up.
+Opens WebSockets and sends messages over all of them, -inflight at a time, or at a -rate, whatever
+comes back. Every echo is compared with what was sent. Any server that echoes will do.
+
+At a rate latency counts from when a message was due, so that a server that stops cannot hide what it
+kept waiting; the figure that would hide it is beside it. When the loader itself is late, or does not
+reach the rate, the run is INVALID.
 
 Examples:
   wsbench echo
   wsbench echo -sockets 10000 -conns 100 -size 1000 -order random
+  wsbench echo -rate 100000 -arrivals poisson -size exp:256 -slo 'p99<5ms' -slo loss==0 -html r.html http://127.0.0.1:8080
+  wsbench echo -rate 5000 -churn 100 -resets 10 -kills 1 -conns 50 wss://localhost:8443/chat
   wsbench echo -pid 4242 -ca ca.pem https://localhost:8443/chat/{socket}
   wsbench echo -proto h1 -sockets 1000 ws://127.0.0.1:8081/`,
-	groups: flagsAddr | flagsSize | flagsDuration | flagsOrder,
+	groups: flagsAddr | flagsSize | flagsDuration | flagsOrder | flagsPace,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).Echo},
 }, {
 	name: "fanout",
@@ -143,23 +150,47 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 		return err
 	}
 	report, err := s.measure(ctx, o, stderr)
+	err = judge(report, o.slos, err)
 	if len(report.Results) == 0 {
 		return err
 	}
-	return cmp.Or(writeResults(report, o.json, stdout, stderr), err)
+	return cmp.Or(o.outputs.write(report, stdout, stderr), err)
+}
+
+// begun is the command line that a report tells.
+func begun(name string, args []string) []string {
+	command := []string{"wsbench"}
+	if name != "" {
+		command = append(command, name)
+	}
+	return append(command, args...)
 }
 
 // findServer finds the process to measure. Without one there still are rates and latencies.
 func (o *options) findServer(s *scenario) (err error) {
+	if o.metrics != "" {
+		o.cfg.Server, err = bench.OpenMetrics(context.Background(), o.metrics)
+		return err
+	}
 	p, err := o.process()
 	if err == nil {
 		o.cfg.Server = p
+		p.Port = o.port()
 	}
 	if err != nil && (s.name == "idle" || o.pid != 0) {
 		return fmt.Errorf("cannot measure the server: %w", err)
 	}
 	o.unmeasured = err
 	return nil
+}
+
+// port is the server's, if it is on this machine; 0 otherwise.
+func (o *options) port() int {
+	addr, err := net.ResolveTCPAddr("tcp", o.cfg.Addr)
+	if err != nil || !addr.IP.IsLoopback() {
+		return 0
+	}
+	return addr.Port
 }
 
 func (o *options) process() (*bench.Process, error) {
@@ -175,23 +206,36 @@ func (o *options) process() (*bench.Process, error) {
 
 // measure does the steps, as far as they succeed. The report is never nil.
 func (s *scenario) measure(ctx context.Context, o *options, stderr io.Writer) (*bench.Report, error) {
-	progress := newProgress(stderr)
-	defer progress.clear()
-	o.cfg.Progress = progress.show
+	live := newLive(stderr, o.cfg)
+	defer live.close()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	watch := newWatch(o.slos, end)
+	o.cfg.Progress = live.show
+	o.cfg.Told = func(p bench.Point) {
+		live.told(p)
+		if o.abort {
+			watch.told(p)
+		}
+	}
 	report := bench.NewReport(o.cfg)
+	report.Command = begun(s.name, o.args)
 	client, err := bench.Dial(ctx, o.cfg)
 	if err != nil {
 		return report, err
 	}
 	defer client.Close()
 	if o.unmeasured != nil {
-		fmt.Fprintf(stderr, "wsbench: the server's CPU is not measured: %v\n", o.unmeasured)
+		live.say(fmt.Sprintf("wsbench: the server's CPU is not measured: %v", o.unmeasured))
 	}
 	for _, measure := range s.steps {
 		r, err := measure(client, ctx)
 		if r.Count > 0 {
 			report.Results = append(report.Results, r)
-			progress.finish(r)
+			live.finish(r)
+		}
+		if err != nil && errors.Is(context.Cause(ctx), errMissed) {
+			err = errMissed
 		}
 		if err != nil {
 			return report, err

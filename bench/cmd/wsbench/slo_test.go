@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"h2ws/bench"
+)
+
+func TestObjectives(t *testing.T) {
+	results := []bench.Result{
+		{Name: "open", Count: 10, Elapsed: time.Second, Latency: &bench.Latency{P99: time.Millisecond}, Loader: &bench.Loader{}},
+		{
+			Name: "echo", Count: 900, Begun: 1000, Lost: 100, Elapsed: time.Second, ServerCPU: 90 * time.Microsecond,
+			Latency: &bench.Latency{P50: time.Millisecond, P99: 20 * time.Millisecond}, Raw: &bench.Latency{P99: 10 * time.Millisecond},
+			Series: []bench.Point{{Server: bench.Usage{RSS: 5 << 20}}, {Server: bench.Usage{RSS: 4 << 20}}},
+			Loader: &bench.Loader{Lag: &bench.Latency{P99: 10 * time.Microsecond}},
+		},
+	}
+	for text, want := range map[string]string{
+		"p99<20ms":                       "missed 20.0 ms",
+		"p99<=20ms":                      "met 20.0 ms",
+		"open.p99 < 2ms":                 "met 1.00 ms",
+		"uncorrected.p99==10ms":          "met 10.0 ms",
+		"lag.p99<1ms":                    "met 10.0 us",
+		"loss==0":                        "missed 100",
+		"loss<=10%":                      "met 10 %",
+		"rate>1000":                      "missed 900",
+		"errors==0":                      "met 0",
+		"server.cpu_per_delivery<=100ns": "met 0.10 us",
+		"server.rss<5MB":                 "missed 5.2 MB",
+		"server.rss_per_socket<1KB":      "missed not measured",
+		"fanout.p99<1s":                  "missed not measured",
+		"last.p99<1s":                    "missed not measured",
+	} {
+		o, err := parseObjective(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		v := o.verdict(results)
+		if got := map[bool]string{true: "met ", false: "missed "}[v.Met] + v.Text; got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestBadObjectives(t *testing.T) {
+	for text, want := range map[string]string{
+		"p99":       "it is metric, operator and value",
+		"p98<1ms":   `there is no metric "p98"`,
+		"p99!1ms":   "the operators are",
+		"p99<20":    `"20" is no duration`,
+		"loss<x":    `"x" is no number`,
+		"rate>NaN":  `"NaN" is no number`,
+		"rate>5%":   `"5%" is no number`,
+		"":          "it is metric",
+		"x.p99<1ms": `there is no metric "x.p99"`,
+	} {
+		if _, err := parseObjective(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	late := &bench.Loader{Invalid: "late"}
+	bound := &bench.Loader{Bound: true}
+	slow := &bench.Latency{P99: time.Second}
+	failure := errors.New("connection lost")
+	for _, test := range []struct {
+		name   string
+		result bench.Result
+		slo    string
+		err    error
+		want   int
+	}{
+		{"fine", bench.Result{Loader: &bench.Loader{}}, "", nil, exitOK},
+		{"met", bench.Result{Latency: &bench.Latency{P99: 1}, Loader: &bench.Loader{}}, "p99<1ms", nil, exitOK},
+		{"missed", bench.Result{Latency: slow, Loader: &bench.Loader{}}, "p99<1ms", nil, exitMissed},
+		{"given up", bench.Result{Latency: &bench.Latency{P99: 1}, Loader: &bench.Loader{}}, "p99<1ms", errMissed, exitMissed},
+		{"late", bench.Result{Latency: slow, Loader: late}, "", nil, exitInvalid},
+		{"late and missed", bench.Result{Latency: slow, Loader: late}, "p99<1ms", nil, exitInvalid},
+		{"busy without a rate", bench.Result{Latency: slow, Loader: bound}, "", nil, exitOK},
+		{"busy and missed", bench.Result{Latency: slow, Loader: bound}, "p99<1ms", nil, exitInvalid},
+		{"busy and met", bench.Result{Latency: &bench.Latency{P99: 1}, Loader: bound}, "p99<1ms", nil, exitOK},
+		{"failed", bench.Result{Latency: slow, Loader: late}, "p99<1ms", failure, exitFailure},
+		{"overloaded", bench.Result{Latency: slow, Loader: &bench.Loader{}}, "p99<1ms", &bench.OverloadError{}, exitMissed},
+		{"overloaded without objectives", bench.Result{Latency: slow}, "", &bench.OverloadError{}, exitFailure},
+	} {
+		var f sloFlag
+		if test.slo != "" {
+			if err := f.Set(test.slo); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := &bench.Report{Results: []bench.Result{test.result}}
+		var stderr strings.Builder
+		if got := status(judge(r, f, test.err), &stderr); got != test.want || (got == exitOK) != (stderr.String() == "") {
+			t.Errorf("%s: status %d, want %d; said %q", test.name, got, test.want, stderr.String())
+		}
+	}
+}
+
+// Three bad intervals in a row end the run, three bad ones with a good one between them do not.
+func TestWatch(t *testing.T) {
+	var f sloFlag
+	if err := f.Set("p99<1ms"); err != nil {
+		t.Fatal(err)
+	}
+	ended := 0
+	w := newWatch(f, func(err error) {
+		if err == errMissed {
+			ended++
+		}
+	})
+	bad, good := bench.Point{Lat: &bench.Latency{P99: time.Second}}, bench.Point{Lat: &bench.Latency{P99: 1}}
+	for _, p := range []bench.Point{bad, bad, good, bad, {}, bad} {
+		w.told(p)
+	}
+	if ended != 0 {
+		t.Error("ended too early")
+	}
+	w.told(bad)
+	if ended != 1 {
+		t.Errorf("ended %d times", ended)
+	}
+}
+
+func TestPlotsHaveNoNaN(t *testing.T) {
+	if number(math.NaN()) != nil || number(math.Inf(1)) != nil || *number(1) != 1 {
+		t.Error("NaN and infinity are no JSON")
+	}
+}
