@@ -31,7 +31,9 @@ type churn struct {
 	closes  *pacer // nil: none
 	resets  *pacer
 	kills   *pacer
+	over    bool // nothing more is to end
 	done    Churned
+	pending int // sockets that ended and are not open again
 	redials chan redial
 	dialing map[int]bool // connections
 	empty   []*conn      // redialled, and not yet settled
@@ -63,7 +65,7 @@ func (h *churn) turn(ev events) error {
 		pace *pacer
 		act  func(n int)
 	}{{h.closes, h.close}, {h.resets, h.reset}, {h.kills, h.kill}} {
-		for due.pace != nil && due.pace.next <= h.cl.now {
+		for due.pace != nil && due.pace.next <= h.cl.now && !h.over {
 			due.pace.step()
 			if n := h.random.IntN(h.cl.cfg.Sockets); h.cl.ready(n) {
 				due.act(n)
@@ -82,6 +84,7 @@ func (h *churn) close(n int) {
 	h.abandon(c, i)
 	c.close(i, goingAway)
 	h.done.Closes++
+	h.pending++
 }
 
 func (h *churn) reset(n int) {
@@ -93,6 +96,7 @@ func (h *churn) reset(n int) {
 	}
 	h.abandon(c, i)
 	c.reset(i)
+	h.pending++
 	h.reopen(c, i)
 }
 
@@ -105,10 +109,15 @@ func (h *churn) kill(n int) {
 // hangUp ends a connection with all its sockets, and makes it anew.
 func (h *churn) hangUp(c *conn) {
 	for i := range c.streams {
-		if c.streams[i].state != done && c.streams[i].state != dropped {
-			h.abandon(c, i)
-			c.finish(i)
+		s := &c.streams[i]
+		if s.state == done || s.state == dropped {
+			continue
 		}
+		if s.state == open {
+			h.pending++ // the others are pending already
+		}
+		h.abandon(c, i)
+		c.finish(i)
 	}
 	h.redial(c)
 }
@@ -123,7 +132,13 @@ func (h *churn) closed(c *conn, i int) error {
 	return nil
 }
 
-func (h *churn) opened() { h.done.Reopened++ }
+func (h *churn) opened() {
+	h.done.Reopened++
+	h.pending--
+}
+
+// settled says whether all that ended is open again.
+func (h *churn) settled() bool { return h == nil || h.pending == 0 }
 
 // reopen opens the socket that stream i was.
 func (h *churn) reopen(c *conn, i int) {

@@ -79,8 +79,8 @@ func (cl *Client) resetCounts() {
 	}
 }
 
-// Dial connects, and opens the first WebSocket, by which it controls the server. The server's memory
-// is read before the rest is connected. Both its SETTINGS and its answer must allow what cfg demands.
+// Dial connects, and opens the first WebSocket, by which it controls the server. With Config.Memory the
+// server's memory is read before the rest is connected. Both its SETTINGS and its answer must allow what cfg demands.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err

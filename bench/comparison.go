@@ -2,17 +2,21 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"time"
 )
 
 // Comparison is what several servers cost that were given the same work on one machine, in one run.
 type Comparison struct {
+	Version int
 	Started time.Time
+	Machine Machine
 	Size    int    // of messages, in octets
 	Cells   []Cell // of each shape the first is what the others are compared with
+
+	Elsewhere bool // the servers are at URLs, and were opened and echoed at only
 }
 
 // Cell is one server in one shape: so many sockets on so many connections.
@@ -45,7 +49,32 @@ var metrics = []metric{
 	{"last_socket_ns", "last socket", nanosecondsText, "fanout", medianLatency},
 }
 
-func cpuPerOp(_ *Cell, r Result) float64 { return perOp(r.ServerCPU, r.Count) }
+// metricsElsewhere are those of a Comparison.Elsewhere.
+var metricsElsewhere = []metric{
+	{"open_cpu_ns", "open", nanosecondsText, "open", cpuPerOp},
+	{"echo_cpu_ns", "echo", nanosecondsText, "echo", cpuPerOp},
+	{"echo_p50_ns", "p50", nanosecondsText, "echo", medianLatency},
+	{"echo_p99_ns", "p99", nanosecondsText, "echo", func(_ *Cell, r Result) float64 {
+		if r.Latency == nil {
+			return math.NaN()
+		}
+		return float64(r.Latency.P99)
+	}},
+}
+
+func (c *Comparison) metrics() []metric {
+	if c.Elsewhere {
+		return metricsElsewhere
+	}
+	return metrics
+}
+
+func cpuPerOp(_ *Cell, r Result) float64 {
+	if r.ServerCPU == 0 {
+		return math.NaN()
+	}
+	return perOp(r.ServerCPU, r.Count)
+}
 
 func medianLatency(_ *Cell, r Result) float64 {
 	if r.Latency == nil {
@@ -102,17 +131,34 @@ func (c *Comparison) Failures() (n int) {
 // MarshalJSON gives each figure with its ratio to the base's.
 func (c *Comparison) MarshalJSON() ([]byte, error) {
 	out := comparisonJSON{
-		Started: c.Started, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
-		Size: c.Size, Cells: []cellJSON{},
+		Version: c.Version, Started: c.Started, Machine: c.Machine,
+		Size: c.Size, Elsewhere: c.Elsewhere, Cells: []cellJSON{},
 	}
 	for i := range c.Cells {
 		cell := &c.Cells[i]
-		out.Cells = append(out.Cells, cell.json(c.base(cell)))
+		out.Cells = append(out.Cells, cell.json(c.metrics(), c.base(cell)))
 	}
 	return json.Marshal(out)
 }
 
-func (c *Cell) json(base *Cell) cellJSON {
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *Comparison) UnmarshalJSON(b []byte) error {
+	var in comparisonJSON
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	*c = Comparison{Version: in.Version, Started: in.Started, Machine: in.Machine, Size: in.Size, Elsewhere: in.Elsewhere}
+	for _, j := range in.Cells {
+		cell := Cell{Server: j.Server, HTTP1: j.Protocol == "HTTP/1.1", Conns: j.Conns, Sockets: j.Sockets, Connected: j.Connected, Results: j.Results}
+		if j.Failure != "" {
+			cell.Failure = errors.New(j.Failure)
+		}
+		c.Cells = append(c.Cells, cell)
+	}
+	return nil
+}
+
+func (c *Cell) json(metrics []metric, base *Cell) cellJSON {
 	out := cellJSON{
 		Server: c.Server, Protocol: "HTTP/2", Conns: c.Conns, Sockets: c.Sockets,
 		Figures: map[string]figureJSON{}, Connected: c.Connected, Results: c.Results,
@@ -132,12 +178,12 @@ func (c *Cell) json(base *Cell) cellJSON {
 }
 
 type comparisonJSON struct {
-	Started time.Time  `json:"started"`
-	Go      string     `json:"go"`
-	System  string     `json:"system"`
-	CPUs    int        `json:"cpus"`
-	Size    int        `json:"size_bytes"`
-	Cells   []cellJSON `json:"cells"`
+	Version int       `json:"version"`
+	Started time.Time `json:"started"`
+	Machine
+	Size      int        `json:"size_bytes"`
+	Elsewhere bool       `json:"elsewhere,omitempty"`
+	Cells     []cellJSON `json:"cells"`
 }
 
 type cellJSON struct {
@@ -161,7 +207,7 @@ func (c *Comparison) Reports() (all []*Report) {
 	for i := range c.Cells {
 		cell := &c.Cells[i]
 		all = append(all, &Report{
-			Version: ReportVersion, Started: c.Started, Machine: ThisMachine(), Addr: cell.Server, Protocol: cell.protocol(),
+			Version: ReportVersion, Started: c.Started, Machine: c.Machine, Addr: cell.Server, Protocol: cell.protocol(),
 			Sockets: cell.Sockets, Conns: cell.Conns, Size: c.Size, Results: cell.Results,
 		})
 	}
@@ -190,7 +236,7 @@ func (c *Comparison) Bars() (all []Bars) {
 		if c.base(first) != first {
 			continue
 		}
-		for _, m := range metrics {
+		for _, m := range c.metrics() {
 			b := Bars{Shape: first.Shape(), Title: m.title, Octets: m.name == "idle_bytes"}
 			for k := range c.Cells {
 				if cell := &c.Cells[k]; cell.sameShape(first) {

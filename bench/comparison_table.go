@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,12 +25,12 @@ func (c *Comparison) WriteTable(w io.Writer) error {
 	for i := range c.Cells {
 		cell := &c.Cells[i]
 		if i > 0 && !cell.sameShape(&c.Cells[i-1]) {
-			line("", make([]string, 2*len(metrics)))
+			line("", make([]string, 2*len(c.metrics())))
 		}
 		if i == 0 || !cell.sameShape(&c.Cells[i-1]) {
-			line(cell.Shape(), titles())
+			line(cell.Shape(), c.titles())
 		}
-		line(cell.Server, cell.columns(c.base(cell)))
+		line(cell.Server, cell.columns(c.metrics(), c.base(cell)))
 	}
 	t.Flush()
 	for line := range strings.Lines(table.String()) {
@@ -40,15 +39,15 @@ func (c *Comparison) WriteTable(w io.Writer) error {
 	return c.writeNotes(w)
 }
 
-func titles() (columns []string) {
-	for _, m := range metrics {
+func (c *Comparison) titles() (columns []string) {
+	for _, m := range c.metrics() {
 		columns = append(columns, m.title, "")
 	}
 	return columns
 }
 
 // columns are two for each metric: the figure and its ratio to base's.
-func (c *Cell) columns(base *Cell) (columns []string) {
+func (c *Cell) columns(metrics []metric, base *Cell) (columns []string) {
 	for _, m := range metrics {
 		ratio := ""
 		if r := m.ratio(c, base); c != base && r > 0 {
@@ -94,6 +93,9 @@ func bytesText(n float64) string {
 
 // writeNotes says what the columns are, and what failed.
 func (c *Comparison) writeNotes(w io.Writer) error {
+	if c.Elsewhere {
+		return c.writeElsewhereNotes(w)
+	}
 	_, err := fmt.Fprintf(w, `
 open         server CPU for the opening handshake of a socket, and its share of connecting
 idle         server memory a socket that was opened and not used yet; the kernel's is not in it
@@ -102,14 +104,27 @@ fan-out      server CPU to deliver a message of %[1]d octets to one socket, when
 last socket  from the command to publish until all sockets have the message, median
 
 Cleartext on the loopback; %[2]s.
-%[3]s, %[4]s/%[5]s, %[6]s.
-`, c.Size, c.protocols(), runtime.Version(), runtime.GOOS, runtime.GOARCH, plural(runtime.NumCPU(), "CPU"))
+%[3]s, %[4]s, %[5]s.
+`, c.Size, c.protocols(), c.Machine.Go, c.Machine.System, plural(c.Machine.CPUs, "CPU"))
+	c.writeFailures(w)
+	return err
+}
+
+func (c *Comparison) writeElsewhereNotes(w io.Writer) error {
+	_, err := fmt.Fprint(w, `
+open, echo   server CPU for an opening handshake, and for a message there and back
+p50, p99     of the latency of echoes; at a rate from when a message was due
+`)
+	c.writeFailures(w)
+	return err
+}
+
+func (c *Comparison) writeFailures(w io.Writer) {
 	for i := range c.Cells {
 		if cell := &c.Cells[i]; cell.Failure != nil {
 			fmt.Fprintf(w, "Failed: %s, %s: %v.\n", cell.Server, cell.Shape(), cell.Failure)
 		}
 	}
-	return err
 }
 
 // protocols says who speaks what.

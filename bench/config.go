@@ -27,6 +27,7 @@ type Config struct {
 	Load   Load
 	Window int // INITIAL_WINDOW_SIZE announced, in octets
 
+	Memory   bool           // Dial is to read the server's memory with one socket open, for Idle
 	LagMax   time.Duration  // at a rate, the loader may be late by this, 99 times in 100
 	Interval time.Duration  // of the series; 0: a twentieth of Duration, within 100 ms and 1 s
 	Server   Server         // where its CPU and memory are read; nil: not measured

@@ -128,16 +128,16 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 		r, err := cl.end(e.outcome(cl.run(ctx, e, func() bool { return e.turn() || cl.now >= e.until })))
 		r.Begun = r.Count
 		r.Loader.judge(cl.cfg.LagMax)
-		e.tell(&r)
-		if err != nil {
-			return r, err
+		if err == nil {
+			e.stopped = true
+			err = e.outcome(cl.run(ctx, e, func() bool { return e.turn() || e.away == 0 && e.churn.settled() }))
 		}
-		e.stopped = true
-		return r, e.outcome(cl.run(ctx, e, func() bool { return e.turn() || e.away == 0 }))
+		e.tell(&r)
+		return r, err
 	}
 	e.until = e.from + cl.cfg.Duration
 	err := e.outcome(cl.run(ctx, e, func() bool {
-		return e.turn() || cl.now >= e.until && (e.away == 0 || cl.now >= e.until+graceMax)
+		return e.turn() || cl.now >= e.until && (e.away == 0 && e.pace.next >= e.until && e.churn.settled() || cl.now >= e.until+graceMax)
 	}))
 	return e.result(cl.end(err))
 }
@@ -152,8 +152,8 @@ func (e *echo) result(r Result, err error) (Result, error) {
 	r.Loader.Lag = e.lag.latency()
 	r.Loader.Wanted = cl.cfg.Pace.Rate
 	r.Loader.Begun = float64(e.begun) / min(cl.cfg.Duration, r.Elapsed).Seconds()
-	if r.Partial || cl.cfg.Pace.Poisson { // as many as chance wanted
-		r.Loader.Wanted = min(r.Loader.Wanted, r.Loader.Begun)
+	if r.Partial || e.pace.next >= e.until {
+		r.Loader.Begun = r.Loader.Wanted // all that was due began, if late
 	}
 	r.Loader.judge(cl.cfg.LagMax)
 	e.tell(&r)
@@ -179,6 +179,7 @@ func (e *echo) outcome(err error) error {
 func (e *echo) turn() bool {
 	cl := e.cl
 	if e.churn != nil {
+		e.churn.over = e.stopped || cl.now >= e.until
 		e.failed = e.churn.turn(e)
 	}
 	if e.slow != nil && e.failed == nil {

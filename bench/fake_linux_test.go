@@ -169,7 +169,7 @@ func say(nc net.Conn, lines ...string) {
 // testConfig is small.
 func testConfig(addr string) Config {
 	cfg := DefaultConfig()
-	cfg.Addr, cfg.Sockets, cfg.InFlight = addr, 10, 4
+	cfg.Addr, cfg.Sockets, cfg.InFlight, cfg.Memory = addr, 10, 4, true
 	cfg.Duration, cfg.Rounds = 10*time.Millisecond, 3
 	return cfg
 }

@@ -2,12 +2,16 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
 // Idle collects the server's garbage, waits until it is quiet, and reads its memory. The result counts
 // the sockets that were opened since the memory was first read.
 func (cl *Client) Idle(ctx context.Context) (Result, error) {
+	if !cl.cfg.Memory {
+		return Result{}, errors.New("the server's memory before there were sockets was not read: Config.Memory")
+	}
 	sockets := 0
 	if err := cl.begin("idle", "sockets", &sockets, nil); err != nil {
 		return Result{}, err

@@ -31,13 +31,13 @@ type openings struct {
 	samples samples
 }
 
-// openFirst opens socket 0, collects the server's garbage and reads its memory.
+// openFirst opens socket 0, and if its memory is to be measured, collects the server's garbage and reads it.
 func (cl *Client) openFirst(ctx context.Context) error {
 	o := openings{cl: cl, goal: 1}
 	if err := o.open(); err != nil {
 		return err
 	}
-	if err := cl.run(ctx, &o, func() bool { return o.count == 1 }); err != nil {
+	if err := cl.run(ctx, &o, func() bool { return o.count == 1 }); err != nil || !cl.cfg.Memory {
 		return err
 	}
 	var err error

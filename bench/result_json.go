@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -59,7 +60,7 @@ func (r *Result) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func seconds(s float64) time.Duration { return time.Duration(math.Round(s * float64(time.Second))) }
 
 type resultJSON struct {
 	Name        string        `json:"name"`
@@ -129,7 +130,7 @@ func (l *latencyJSON) latency() *Latency {
 	if l == nil {
 		return nil
 	}
-	d := func(us float64) time.Duration { return time.Duration(us * 1e3) }
+	d := func(us float64) time.Duration { return time.Duration(math.Round(us * 1e3)) }
 	out := &Latency{
 		P50: d(l.P50), P99: d(l.P99), Max: d(l.Max), Count: l.Count, Mean: d(l.Mean),
 		P90: d(l.P90), P95: d(l.P95), P999: d(l.P999), P9999: d(l.P9999),
@@ -168,7 +169,7 @@ func (l *loaderJSON) loader() *Loader {
 	if l == nil {
 		return nil
 	}
-	return &Loader{l.Busy, l.Lag.latency(), l.Wanted, l.Begun, l.Collections, time.Duration(l.Paused * 1e3), l.Bound, l.Invalid}
+	return &Loader{l.Busy, l.Lag.latency(), l.Wanted, l.Begun, l.Collections, time.Duration(math.Round(l.Paused * 1e3)), l.Bound, l.Invalid}
 }
 
 type pointJSON struct {
@@ -176,14 +177,14 @@ type pointJSON struct {
 	Span    float64      `json:"span_seconds"`
 	Count   int          `json:"count"`
 	Latency *latencyJSON `json:"latency,omitempty"`
-	CPU     float64      `json:"server_cpus"`
+	CPU     float64      `json:"server_cpu_seconds"`
 	Client  float64      `json:"client_cpus"`
 	RSS     int64        `json:"server_rss_bytes,omitempty"`
 	Sockets int64        `json:"server_socket_bytes,omitempty"`
 }
 
 func (p Point) json() pointJSON {
-	out := pointJSON{p.Until.Seconds(), p.Span.Seconds(), p.Count, p.Lat.json(), p.Busy(), p.Client, p.Server.RSS, p.Server.Sockets}
+	out := pointJSON{p.Until.Seconds(), p.Span.Seconds(), p.Count, p.Lat.json(), p.Server.CPU.Seconds(), p.Client, p.Server.RSS, p.Server.Sockets}
 	if out.Latency != nil {
 		out.Latency.Histogram = p.HDR
 	}
@@ -193,7 +194,7 @@ func (p Point) json() pointJSON {
 func (p pointJSON) point() Point {
 	out := Point{
 		Until: seconds(p.Until), Span: seconds(p.Span), Count: p.Count, Client: p.Client,
-		Server: Usage{CPU: seconds(p.CPU * p.Span), RSS: p.RSS, Sockets: p.Sockets},
+		Server: Usage{CPU: seconds(p.CPU), RSS: p.RSS, Sockets: p.Sockets},
 	}
 	if p.Latency != nil {
 		out.HDR, p.Latency.Histogram = p.Latency.Histogram, ""

@@ -2,18 +2,23 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"h2ws/bench"
 )
 
 const compareUsage = `
-wsbench compare [flags]
+wsbench compare [flags] [URL...]
 
-Measures what other servers of WebSockets cost beside ours, in one run on this machine: net/http's
+With URLs: opens sockets and echoes at each of these servers with the same load, one after another, and
+shows them beside each other. The flags are those of echo.
+
+Without: measures what other servers of WebSockets cost beside ours, in one run on this machine: net/http's
 HTTP/2, gorilla/websocket, coder/websocket, lxzan/gws and gobwas/ws. They are the programs in
 bench/peers, which it builds: run it in a checkout of h2ws. The first time that takes the network.
 
@@ -24,7 +29,8 @@ is not done in time, is shown as failed.
 Examples:
   wsbench compare
   wsbench compare -quick -peers nethttp,gws
-  wsbench compare -json comparison.json`
+  wsbench compare -json comparison.json
+  wsbench compare -rate 20000 -html c.html http://127.0.0.1:8080 http://127.0.0.1:8081`
 
 // comparison is one run of compare.
 type comparison struct {
@@ -55,15 +61,20 @@ func newComparison(quick bool) *comparison {
 // compare is the whole command.
 func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlagSet("compare")
-	names := f.String("peers", "", "compare with these only: `names` out of nethttp,gorilla,coder,gws,gobwas")
-	quick := f.Bool("quick", false, "smaller and shorter: half a minute, figures that are rougher")
-	var files outputs
-	files.register(f)
+	o := newOptions()
+	o.args = args
+	o.cfg.Sockets = 1000
+	names := f.String("peers", "", "without URLs, compare with these only: `names` out of nethttp,gorilla,coder,gws,gobwas")
+	quick := f.Bool("quick", false, "without URLs, smaller and shorter: half a minute, figures that are rougher")
+	o.register(f, echoScenario.groups)
 	if err := parseFlags(f, args, stdout, compareUsage); err != nil {
 		return err
 	}
+	if err := checkCompare(f, o); err != nil {
+		return &usageError{"compare", err.Error()}
+	}
 	if f.NArg() > 0 {
-		return &usageError{"compare", fmt.Sprintf("unexpected argument %q", f.Arg(0))}
+		return compareURLs(ctx, o, f.Args(), stdout, stderr)
 	}
 	chosen, err := choosePeers(*names)
 	if err != nil {
@@ -84,7 +95,33 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	c := newComparison(*quick)
 	c.contenders = append([]contender{{title: "h2ws", path: exe, args: []string{"serve"}}}, built...)
-	return c.run(ctx, &files, stdout, stderr)
+	return c.run(ctx, &o.outputs, stdout, stderr)
+}
+
+// checkCompare refuses flags of the one comparison in the other.
+func checkCompare(f *flag.FlagSet, o *options) (err error) {
+	peersOnly, both := []string{"peers", "quick"}, []string{"json", "hlog", "csv", "html"}
+	n := f.NArg()
+	f.Visit(func(f *flag.Flag) {
+		switch ofPeers := slices.Contains(peersOnly, f.Name); {
+		case slices.Contains(both, f.Name):
+		case ofPeers && n > 0:
+			err = fmt.Errorf("-%s is for the comparison without URLs", f.Name)
+		case !ofPeers && n == 0:
+			err = fmt.Errorf("-%s is for a comparison of URLs: there is none", f.Name)
+		}
+	})
+	if err != nil || n == 0 {
+		return err
+	}
+	for _, url := range f.Args() {
+		if _, err = o.access.target(url, o.cfg.Path); err != nil {
+			return err
+		}
+	}
+	o.cfg.HTTP1 = o.access.protocol == protoH1
+	o.settle(f)
+	return o.check(echoScenario)
 }
 
 // run measures and writes. Its error tells of failures that the table shows.
@@ -112,8 +149,8 @@ func (c *comparison) run(ctx context.Context, files *outputs, stdout, stderr io.
 // measure fills the cells, until ctx is done.
 func (c *comparison) measure(ctx context.Context, stderr io.Writer) error {
 	cfg := bench.DefaultConfig()
-	cfg.Duration, cfg.Rounds = c.duration, 1<<20
-	c.cells = bench.Comparison{Started: time.Now().UTC(), Size: cfg.Size}
+	cfg.Duration, cfg.Rounds, cfg.Memory = c.duration, 1<<20, true
+	c.cells = bench.Comparison{Version: bench.ReportVersion, Started: time.Now().UTC(), Machine: bench.ThisMachine(), Size: cfg.Size}
 	live := newLive(stderr, cfg)
 	defer live.close()
 	for _, s := range c.shapes {

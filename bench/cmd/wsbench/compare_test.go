@@ -9,8 +9,9 @@ import (
 
 func TestBadComparisons(t *testing.T) {
 	for line, want := range map[string]string{
-		"compare x":             `unexpected argument "x" (see wsbench compare -h)`,
-		"compare -sockets 5":    "flag provided but not defined: -sockets (see wsbench compare -h)",
+		"compare x":             `bad target "x": it is a URL, or host:port (see wsbench compare -h)`,
+		"compare -sockets 5":    "-sockets is for a comparison of URLs: there is none (see wsbench compare -h)",
+		"compare -quick ws://a": "-quick is for the comparison without URLs (see wsbench compare -h)",
 		"compare -peers gws,x":  `-peers: there is no "x", only nethttp, gorilla, coder, gws, gobwas (see wsbench compare -h)`,
 		"compare -peers gws,":   `-peers: there is no "", only nethttp, gorilla, coder, gws, gobwas (see wsbench compare -h)`,
 		"compare -quick=rather": `invalid boolean value "rather" for -quick: parse error (see wsbench compare -h)`,
@@ -24,7 +25,7 @@ func TestBadComparisons(t *testing.T) {
 
 func TestCompareHelp(t *testing.T) {
 	status, stdout, stderr := wsbench(t.Context(), "compare", "-h")
-	if status != exitOK || stderr != "" || !strings.HasPrefix(stdout, "wsbench compare [flags]\n") {
+	if status != exitOK || stderr != "" || !strings.HasPrefix(stdout, "wsbench compare [flags] [URL...]\n") {
 		t.Errorf("status %d, wrote %q and %q", status, stdout, stderr)
 	}
 	for _, flag := range []string{"-peers names", "-quick", "-json file"} {

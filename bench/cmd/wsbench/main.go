@@ -41,20 +41,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return status(dispatch(ctx, args, stdout, stderr), stderr)
 }
 
+// command is what the first word of the command line names.
+type command struct {
+	name string
+	run  func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+// commands are all but the demonstration, which has no name.
+func commands() []command {
+	all := []command{{"serve", serve}, {"find", find}, {"compare", compare}, {"report", report}, {"doctor", doctor}}
+	for _, s := range scenarios {
+		all = append(all, command{s.name, s.run})
+	}
+	return all
+}
+
 // dispatch runs the command that args name.
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 || len(args[0]) > 0 && args[0][0] == '-' {
 		return demonstration.run(ctx, args, stdout, stderr)
 	}
-	switch args[0] {
-	case "serve":
-		return serve(ctx, args[1:], stdout, stderr)
-	case "compare":
-		return compare(ctx, args[1:], stdout, stderr)
-	}
-	for _, s := range scenarios {
-		if s.name == args[0] {
-			return s.run(ctx, args[1:], stdout, stderr)
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], stdout, stderr)
 		}
 	}
 	return &usageError{"", fmt.Sprintf("unknown command %q", args[0])}

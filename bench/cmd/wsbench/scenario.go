@@ -18,6 +18,7 @@ type scenario struct {
 	usage  string
 	groups flagGroup
 	steps  []step
+	idles  bool // Idle is among them
 }
 
 // step is one measurement of a scenario.
@@ -47,12 +48,19 @@ Examples:
   wsbench serve -addr 127.0.0.1:8080 &
   wsbench fanout -sockets 10000 http://127.0.0.1:8080
 
-Exit status: 0 done, 1 bad command line, 2 failed, 130 interrupted. What was measured until then is
-printed and written in any case.`,
+Objectives are [SCENARIO.]METRIC, < <= > >= == or !=, and a value. Metrics: p50 p90 p95 p99 p99.9 p99.99
+max mean of latency, with uncorrected. in front as no corrected tool would show them, with last. until the
+last socket has a message, with lag. of the loader itself; rate; loss (also in %); errors; server.cpu (CPUs
+busy), server.cpu_per_op (also _per_echo, _per_delivery, _per_open), server.rss, server.rss_per_socket,
+server.socket_memory.
+
+Exit status: 0 done, 1 bad command line, 2 connection or protocol failed, 3 objective missed, 4 INVALID: the
+loader was the bottleneck, 130 interrupted. What was measured until then is printed and written in any case.`,
 	groups: flagsSize | flagsDuration | flagsOrder | flagsFanout,
 	steps: []step{
 		(*bench.Client).Open, (*bench.Client).Echo, (*bench.Client).Fanout, (*bench.Client).Idle, (*bench.Client).CloseSockets,
 	},
+	idles: true,
 }
 
 var scenarios = []*scenario{{
@@ -110,6 +118,7 @@ Examples:
   wsbench idle -sockets 10000 -conns 10000`,
 	groups: flagsAddr,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).Idle},
+	idles:  true,
 }, {
 	name: "open",
 	usage: `
@@ -123,6 +132,18 @@ Examples:
 	groups: flagsAddr,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).CloseSockets},
 }}
+
+// echoScenario is what servers anywhere can be measured by.
+var echoScenario = scenarioNamed("echo")
+
+func scenarioNamed(name string) *scenario {
+	for _, s := range scenarios {
+		if s.name == name {
+			return s
+		}
+	}
+	panic("BUG: no scenario " + name)
+}
 
 // run is the whole command.
 func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
@@ -138,23 +159,37 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 		return err
 	}
 	defer stopProfile()
-	if o.cfg.Addr == "" {
-		child, err := startServer(ctx, o, stderr)
-		if err != nil {
-			return err
-		}
-		defer func() { err = child.stop(err) }()
-		o.cfg.Addr, o.pid = child.addr, child.cmd.Process.Pid
-	}
-	if err := o.findServer(s); err != nil {
+	stop, err := o.begin(ctx, s, stderr)
+	if err != nil {
 		return err
 	}
-	report, err := s.measure(ctx, o, stderr)
+	defer func() { err = stop(err) }()
+	live := newLive(stderr, o.cfg)
+	report, err := s.measureWith(ctx, o, live)
+	live.close()
 	err = judge(report, o.slos, err)
 	if len(report.Results) == 0 {
 		return err
 	}
 	return cmp.Or(o.outputs.write(report, stdout, stderr), err)
+}
+
+// begin starts a server, unless there is one, and finds out where its usage is read. stop ends it; it
+// returns the outcome of the run together with the server's.
+func (o *options) begin(ctx context.Context, s *scenario, stderr io.Writer) (stop func(error) error, err error) {
+	stop = func(err error) error { return err }
+	if o.cfg.Addr == "" {
+		child, err := startServer(ctx, o, stderr)
+		if err != nil {
+			return nil, err
+		}
+		stop = child.stop
+		o.cfg.Addr, o.pid = child.addr, child.cmd.Process.Pid
+	}
+	if err := o.findServer(s); err != nil {
+		return nil, stop(err)
+	}
+	return stop, nil
 }
 
 // begun is the command line that a report tells.
@@ -204,13 +239,12 @@ func (o *options) process() (*bench.Process, error) {
 	return bench.FindServer(netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), uint16(addr.Port)))
 }
 
-// measure does the steps, as far as they succeed. The report is never nil.
-func (s *scenario) measure(ctx context.Context, o *options, stderr io.Writer) (*bench.Report, error) {
-	live := newLive(stderr, o.cfg)
-	defer live.close()
+// measureWith does the steps, as far as they succeed. The report is never nil.
+func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*bench.Report, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	watch := newWatch(o.slos, end)
+	o.cfg.Memory = s.idles
 	o.cfg.Progress = live.show
 	o.cfg.Told = func(p bench.Point) {
 		live.told(p)
@@ -230,7 +264,7 @@ func (s *scenario) measure(ctx context.Context, o *options, stderr io.Writer) (*
 	}
 	for _, measure := range s.steps {
 		r, err := measure(client, ctx)
-		if r.Count > 0 {
+		if r.Name != "" {
 			report.Results = append(report.Results, r)
 			live.finish(r)
 		}
