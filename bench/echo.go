@@ -34,6 +34,7 @@ type echo struct {
 
 	inFlight int // closed loop: as many now
 	away     int // sent and not yet back
+	stale    int // of these, sent ahead of the time that is measured; meanwhile nothing is abandoned
 	begun    int // sent in the time that is measured
 	count    int // of these, back; during the warm-up all
 	last     time.Duration
@@ -136,6 +137,7 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 		return r, err
 	}
 	e.until = e.from + cl.cfg.Duration
+	e.stale = e.away - e.begun // what begun has is due already
 	err := e.outcome(cl.run(ctx, e, func() bool {
 		return e.turn() || cl.now >= e.until && (e.away == 0 && e.pace.next >= e.until && e.churn.settled() || cl.now >= e.until+graceMax)
 	}))
@@ -178,7 +180,7 @@ func (e *echo) outcome(err error) error {
 // turn sends what is due. It says whether the run is over, because it failed.
 func (e *echo) turn() bool {
 	cl := e.cl
-	if e.churn != nil {
+	if e.churn != nil && e.stale == 0 {
 		e.churn.over = e.stopped || cl.now >= e.until
 		e.failed = e.churn.turn(e)
 	}
@@ -338,6 +340,8 @@ func (e *echo) message(c *conn, i int, m message) error {
 		e.raw.add(age - lag)
 	case e.cl.now < e.from:
 		e.count++
+	default:
+		e.stale--
 	}
 	return nil
 }

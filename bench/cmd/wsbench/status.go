@@ -48,6 +48,9 @@ func judge(r *bench.Report, objectives sloFlag, err error) error {
 		var overload *bench.OverloadError
 		if !errors.As(err, &overload) || len(objectives) == 0 {
 			r.Failure = err.Error()
+			if errors.Is(err, context.Canceled) {
+				r.Failure = "interrupted"
+			}
 			return err
 		}
 	}
@@ -60,7 +63,7 @@ func judge(r *bench.Report, objectives sloFlag, err error) error {
 	return nil
 }
 
-// report prints what err is about, and returns the exit status.
+// status prints what err is about, and returns the exit status.
 func status(err error, stderr io.Writer) int {
 	var usage *usageError
 	var invalid *invalidError
