@@ -13,6 +13,7 @@ type Loader struct {
 	Begun       float64       // that did
 	Collections int           // of garbage
 	Paused      time.Duration // by them
+	RSS         int64         // resident memory of this process, octets
 
 	// Bound says that what was measured is what the loader can do: its loop had no time to wait.
 	Bound bool

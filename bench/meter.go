@@ -99,6 +99,7 @@ func (cl *Client) loader(elapsed time.Duration) *Loader {
 	runtime.ReadMemStats(&after)
 	before := &cl.meter.memory
 	return &Loader{
+		RSS:         ownRSS(),
 		Busy:        1 - share(cl.slept-cl.meter.slept, elapsed),
 		Collections: int(after.NumGC - before.NumGC),
 		Paused:      time.Duration(after.PauseTotalNs - before.PauseTotalNs),

@@ -138,3 +138,16 @@ func parseStatus(b []byte) (int64, error) {
 	}
 	return 0, errors.New("status has no VmRSS: the process has ended")
 }
+
+// ownRSS is that of this process, 0 where it cannot be read.
+func ownRSS() int64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	rss, err := parseStatus(b)
+	if err != nil {
+		return 0
+	}
+	return rss
+}

@@ -146,6 +146,9 @@ func (r *Report) WriteNotes(w io.Writer) error {
 		if m := row.Memory; m != nil {
 			fmt.Fprintf(w, "idle: %.0f octets of server memory a socket (RSS %s, before the sockets %s)\n",
 				row.BytesPerSocket(), megabytes(m.RSS), megabytes(m.Base))
+			if row.Loader != nil {
+				fmt.Fprintf(w, "idle: the loader itself has %s.\n", megabytes(row.Loader.RSS))
+			}
 		}
 	}
 	for _, v := range r.SLOs {

@@ -154,6 +154,7 @@ type loaderJSON struct {
 	Begun       float64      `json:"begun_per_second,omitempty"`
 	Collections int          `json:"gc"`
 	Paused      float64      `json:"gc_paused_us"`
+	RSS         int64        `json:"rss_bytes"`
 	Bound       bool         `json:"bound"`
 	Invalid     string       `json:"invalid,omitempty"`
 }
@@ -162,14 +163,17 @@ func (l *Loader) json() *loaderJSON {
 	if l == nil {
 		return nil
 	}
-	return &loaderJSON{l.Busy, l.Lag.json(), l.Wanted, l.Begun, l.Collections, microseconds(l.Paused), l.Bound, l.Invalid}
+	return &loaderJSON{l.Busy, l.Lag.json(), l.Wanted, l.Begun, l.Collections, microseconds(l.Paused), l.RSS, l.Bound, l.Invalid}
 }
 
 func (l *loaderJSON) loader() *Loader {
 	if l == nil {
 		return nil
 	}
-	return &Loader{l.Busy, l.Lag.latency(), l.Wanted, l.Begun, l.Collections, time.Duration(math.Round(l.Paused * 1e3)), l.Bound, l.Invalid}
+	return &Loader{
+		Busy: l.Busy, Lag: l.Lag.latency(), Wanted: l.Wanted, Begun: l.Begun, Collections: l.Collections,
+		Paused: time.Duration(math.Round(l.Paused * 1e3)), RSS: l.RSS, Bound: l.Bound, Invalid: l.Invalid,
+	}
 }
 
 type pointJSON struct {

@@ -241,6 +241,7 @@ func (o *options) process() (*bench.Process, error) {
 
 // measureWith does the steps, as far as they succeed. The report is never nil.
 func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*bench.Report, error) {
+	defer hurry()()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	watch := newWatch(o.slos, end)
