@@ -112,6 +112,7 @@ func (l *live) say(line string) {
 // close removes the view. Nothing may be told any more.
 func (l *live) close() {
 	if l.program != nil {
+		l.show(bench.Progress{}) // what is drawn last stays
 		l.program.Quit()
 		<-l.ended
 	}

@@ -21,18 +21,18 @@
 		percentile: v => parseFloat((100 * (1 - 1 / v)).toPrecision(Math.max(2, Math.ceil(Math.log10(v)) + 1))) + " %",
 	};
 	const text = (unit, v) => v == null ? "–" : texts[unit](v);
-	// On log scales only powers of ten have labels, and uPlot says null for the others.
-	const ticks = unit => (u, values) => values.map(v => v == null ? "" : text(unit, v));
+	// On log scales only powers of ten have labels.
+	const ticks = (unit, log) => (u, values) => (log ? decades(u, values) : values).map(v => v == null ? "" : text(unit, v));
 
 	// decades leaves the powers of ten of a log scale.
-	const decades = (u, splits) => splits.map(v => Number.isInteger(+Math.log10(v).toFixed(9)) ? v : null);
+	const decades = (u, splits) => splits.map(v => v != null && Number.isInteger(+Math.log10(v).toFixed(9)) ? v : null);
 
 	const axes = (p, bars) => {
 		const common = { stroke: color("--ink2"), grid: { stroke: color("--grid"), width: 1 }, ticks: { stroke: color("--grid"), width: 1 }, font: "12px system-ui, sans-serif" };
 		const x = bars
 			? { ...common, grid: { show: false }, size: 50, splits: () => p.names.map((_, i) => i), values: () => p.names.map(n => n.replace(/ /g, "\n")) }
-			: { ...common, values: ticks(p.x), space: 60 };
-		const y = { ...common, size: 68, values: ticks(p.y) };
+			: { ...common, values: ticks(p.x, p.logX), space: 60 };
+		const y = { ...common, size: 68, values: ticks(p.y, p.logY) };
 		for (const [axis, log] of [[x, p.logX], [y, p.logY]])
 			if (log) axis.grid = { ...axis.grid, filter: decades }, axis.ticks = { ...axis.ticks, filter: decades };
 		return [x, y];
@@ -46,7 +46,7 @@
 		ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
 		ctx.textAlign = "center";
 		u.data[1].forEach((v, i) => {
-			if (v != null) ctx.fillText(text(p.y, v), u.valToPos(i, "x", true), u.valToPos(v, "y", true) - 5 * devicePixelRatio);
+			if (v != null) ctx.fillText(text(p.y, v), u.valToPos(i, "x", true), u.valToPos(v, "y", true) - 8 * devicePixelRatio);
 		});
 		ctx.restore();
 	};
@@ -55,13 +55,13 @@
 		const bars = p.kind === "bars";
 		const y = p.logY ? { distr: 3, log: 10 } : { range: (u, min, max) => [0, Math.max(max * 1.1, p.least || 0)] };
 		if (bars) y.range = p.logY
-			? (u, min, max) => [10 ** (Math.floor(Math.log10(min)) - 0.3), max * 3]
+			? (u, min, max) => [10 ** (Math.ceil(Math.log10(min)) - 1), 10 ** Math.ceil(Math.log10(max * 1.5))]
 			: (u, min, max) => [0, max * 1.15];
 		const x = { time: false };
 		if (p.logX) Object.assign(x, { distr: 3, log: 10 });
 		if (bars) x.range = [-0.6, p.names.length - 0.4];
 		return {
-			width, height: 250, padding: [12, 30, 0, 0], legend: { show: !bars }, cursor: { show: !bars, points: { size: 6 } },
+			width, height: 250, padding: [12, 44, 0, 0], legend: { show: !bars }, cursor: { show: !bars, points: { size: 6 } },
 			scales: { x, y }, axes: axes(p, bars),
 			series: [
 				{ label: p.xName || "time", value: (u, v) => text(p.x || "number", v) },
