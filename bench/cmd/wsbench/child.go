@@ -33,8 +33,14 @@ func startServer(ctx context.Context, o *options, stderr io.Writer) (*child, err
 	if per := (o.cfg.Sockets + o.cfg.Conns - 1) / o.cfg.Conns; per > maxStreamsDefault {
 		args = append(args, "-max-streams", strconv.Itoa(per))
 	}
+	if o.cfg.TLS != nil {
+		args = append(args, "-tls")
+	}
 	if o.profile != "" {
 		args = append(args, "-cpuprofile", o.profile+".server")
+	}
+	if o.cfg.TLS != nil {
+		stderr = io.Discard // that the certificate is its own
 	}
 	return startChild(ctx, exec.Command(exe, args...), stderr)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -218,9 +219,17 @@ func (o *options) takeSize(s *scenario) (err error) {
 // takeChild makes a server of our own the target, whose address is not known yet.
 func (o *options) takeChild() error {
 	a := &o.access
-	if o.pid != 0 || o.metrics != "" || a.protocol != "" && a.protocol != protoH2C || a.ca != "" || a.insecure || a.locals != "" {
-		return errors.New("-pid, -metrics, -proto, -ca, -insecure and -local are for a server at a URL: there is none")
+	if o.pid != 0 || o.metrics != "" || a.ca != "" || a.insecure || a.locals != "" {
+		return errors.New("-pid, -metrics, -ca, -insecure and -local are for a server at a URL: there is none")
 	}
+	secure := a.protocol == protoH2
+	if err := a.checkProtocol(secure); err != nil {
+		return err
+	}
+	if secure {
+		o.cfg.TLS = &tls.Config{InsecureSkipVerify: true} // the child signs its own
+	}
+	o.cfg.HTTP1 = a.protocol == protoH1
 	return a.fill(&o.cfg.Target)
 }
 

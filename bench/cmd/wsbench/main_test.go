@@ -44,7 +44,7 @@ func TestBadCommandLines(t *testing.T) {
 		"echo nowhere":                          `bad target "nowhere": it is a URL, or host:port (see wsbench echo -h)`,
 		"echo nowhere:":                         `bad target "nowhere:": it is a URL, or host:port (see wsbench echo -h)`,
 		"echo 127.0.0.1:1 -sockets 5":           `unexpected argument "-sockets" after the target (flags go before it) (see wsbench echo -h)`,
-		"echo -pid 1":                           "-pid, -metrics, -proto, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
+		"echo -pid 1":                           "-pid, -metrics, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
 		"echo -pid -1 127.0.0.1:1":              "-pid must be the number of a process, not -1 (see wsbench echo -h)",
 		"echo -loops 2 127.0.0.1:1":             "-loops is for the child server, not for one at a URL (see wsbench echo -h)",
 		"fanout -order random":                  "flag provided but not defined: -order (see wsbench fanout -h)",
@@ -65,7 +65,8 @@ func TestBadCommandLines(t *testing.T) {
 		"echo -header (:x ws://a":               `-header "(: x" is none: it is Name: value (RFC 9110 §5) (see wsbench echo -h)`,
 		"echo -subprotocol a,,b ws://a":         `-subprotocol "" is no token (RFC 6455 §4.1) (see wsbench echo -h)`,
 		"echo -local here ws://a":               `-local: "here" is no address (see wsbench echo -h)`,
-		"echo -proto h1":                        "-pid, -metrics, -proto, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
+		"echo -insecure":                        "-pid, -metrics, -ca, -insecure and -local are for a server at a URL: there is none (see wsbench echo -h)",
+		"echo -proto x":                         `-proto must be h2, h2c or h1, not "x" (see wsbench echo -h)`,
 		"fanout -rounds 0":                      "-rounds must be 1 to 2147483647, not 0 (see wsbench fanout -h)",
 		"fanout -batch 0":                       "-batch must be 1 to 1048576, not 0 (see wsbench fanout -h)",
 		"fanout -topics 5":                      "-topics is for publishing at a rate: give that too (see wsbench fanout -h)",
@@ -99,6 +100,7 @@ func TestBadCommandLines(t *testing.T) {
 		"echo -max-lag 0":                       "-max-lag must be more than 0, not 0s (see wsbench echo -h)",
 		"serve x":                               `unexpected argument "x" (see wsbench serve -h)`,
 		"serve -loops -1":                       "-loops must be positive, not -1 (see wsbench serve -h)",
+		"serve -tls-cert a":                     "-tls-cert and -tls-key go together, and not with -tls (see wsbench serve -h)",
 		"serve -max-streams 0":                  "-max-streams must be 1 to 2147483647, not 0 (see wsbench serve -h)",
 		"serve -max-streams 3000000000":         "-max-streams must be 1 to 2147483647, not 3000000000 (see wsbench serve -h)",
 	} {
@@ -120,7 +122,7 @@ func TestHelp(t *testing.T) {
 			"-rate -publishers -topics -subscribers -policy -slow -slow-conns -slow-rate",
 		"idle":  "-sockets -conns -inflight -window -sources -path -loops" + files + target,
 		"open":  "-sockets -conns -inflight -window -sources -path -loops" + files + target,
-		"serve": "-addr -loops -max-streams -cpuprofile",
+		"serve": "-addr -loops -max-streams -tls -tls-cert -tls-key -cpuprofile",
 	}
 	for command, want := range flags {
 		status, stdout, stderr := wsbench(t.Context(), append(strings.Fields(command), "-h")...)
@@ -187,6 +189,17 @@ func TestDemonstration(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantResults(t, b, "open", "echo", "fanout", "idle", "close")
+}
+
+// The child server speaks all three protocols.
+func TestProtocolsOfTheChild(t *testing.T) {
+	for _, protocol := range []string{"h2c", "h2", "h1"} {
+		status, stdout, stderr := wsbench(t.Context(), "echo", "-proto", protocol, "-sockets", "20", "-duration", "10ms")
+		want := map[string]string{"h2": ", HTTP/2 over TLS;", "h1": ", HTTP/1.1;", "h2c": "go1."}[protocol]
+		if status != exitOK || !strings.Contains(stdout, want) {
+			t.Errorf("%s: status %d, wrote %q and %q", protocol, status, stdout, stderr)
+		}
+	}
 }
 
 func wantResults(t *testing.T, report []byte, names ...string) {
