@@ -35,7 +35,7 @@ func TestTableOfDeliveries(t *testing.T) {
 	}
 	for _, want := range []string{
 		"fanout: 100 messages to 2 topics of 50,000 sockets, from 2 publishers at 20 a second in all.\n",
-		"fanout: p50, p99 and max are from a publish to a delivery; to the last socket 4.00 ms, 5.00 ms and 6.00 ms.\n",
+		"fanout: p50, p99 and max are from when a publish was due to a delivery, uncorrected from when it was; to the last socket 4.00 ms, 5.00 ms and 6.00 ms.\n",
 		"fanout: 99,000 sockets had 99 to 101 deliveries each; 1,000 lost, 2 twice, 3 out of order.\n",
 		"fanout: 1,000 slow sockets had 1,000 deliveries; 99,000 lost, 4 twice, 5 out of order; the server gave up 6.\n",
 		"fanout: server RSS 50.0 MB before, 60.0 MB at most.\n",

@@ -70,6 +70,7 @@ func (f *ratedFanout) measure(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r, err := cl.end(f.publish(ctx))
+	r.Raw = f.tally.raw.latency()
 	r.Delivery = f.summary(r.Partial)
 	if err == nil {
 		err = f.tally.verdict()

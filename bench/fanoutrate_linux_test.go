@@ -137,7 +137,7 @@ func unfair(t *testing.T, lines ...string) (Result, error) {
 // published is message n of publisher 1 on a stream.
 func published(stream, n int) string {
 	p := make([]byte, 50)
-	head{uint64(n), time.Now().UnixNano(), 1}.put(p)
+	head{uint64(n), time.Now().UnixNano(), 1, 0}.put(p)
 	return fmt.Sprintf("DATA %d 0x%x", stream, unmaskedFrame(opBinary, p))
 }
 

@@ -73,6 +73,6 @@ func (p *publisher) publishAll(j job) {
 	for range j.count {
 		tickets <- struct{}{}
 		p.sequence++
-		p.publish(frameNow(0, p.sequence, payload), func() { <-tickets })
+		p.publish(frameNow(0, p.sequence, 0, payload), func() { <-tickets })
 	}
 }

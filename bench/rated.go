@@ -32,7 +32,7 @@ func (r *rated) run(ctx context.Context, publish func(*ws.Prepared)) {
 		case <-ctx.Done():
 			return
 		}
-		publish(frameNow(r.publisher, uint64(n+1), payload))
+		publish(frameNow(r.publisher, uint64(n+1), time.Since(begun)-r.due(n), payload))
 	}
 }
 

@@ -19,7 +19,7 @@ func TestRatedPublishesOnTime(t *testing.T) {
 			h := parseHead(m.Data())
 			due := begun.Add(time.Duration(n) * 100 * time.Millisecond).UnixNano()
 			n++
-			if h != (head{uint64(n), due, 0}) || m.Len() != 64 {
+			if h != (head{uint64(n), due, 0, 0}) || m.Len() != 64 {
 				t.Errorf("message %d: %+v of %d octets, want it at %d", n, h, m.Len(), due)
 			}
 		})
@@ -31,7 +31,7 @@ func TestRatedPublishesOnTime(t *testing.T) {
 
 func TestRatedMakesUpForDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := rated{count: 20, size: headSize, rate: 10}
+		r := rated{count: 20, size: lateSize, rate: 10}
 		begun, n := time.Now(), 0
 		r.run(t.Context(), func(m *ws.Prepared) {
 			if n++; n == 5 {

@@ -32,7 +32,8 @@ import (
 // the socket that asked.
 //
 // A published message begins with its number (64 bits, most significant octet first), the time at which it
-// was framed, in nanoseconds since 1970 (64 bits), and PUBLISHER (32 bits), as far as SIZE has room for them. Numbers
+// was framed, in nanoseconds since 1970 (64 bits), PUBLISHER (32 bits), and how many microseconds earlier it was due
+// (32 bits, 0 with !B), as far as SIZE has room for them. Numbers
 // are counted from 1: those of "!P" by each of them, those of "!B", whose publisher is 0, over the life of the
 // server. "!B" goes through a topic that every socket joins as it opens.
 type Reference struct {

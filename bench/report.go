@@ -200,7 +200,7 @@ func (r *Report) writeDelivery(w io.Writer, d *Delivery) {
 	l := r.Load
 	fmt.Fprintf(w, "fanout: %s to %s of %s, from %s at %.4g a second in all.\n", plural(d.Published, "message"),
 		plural(l.Topics, "topic"), plural(l.Subscribers, "socket"), plural(l.Publishers, "publisher"), l.Rate)
-	fmt.Fprintf(w, "fanout: p50, p99 and max are from a publish to a delivery")
+	fmt.Fprintf(w, "fanout: p50, p99 and max are from when a publish was due to a delivery, uncorrected from when it was")
 	if t := d.ToLast; t != nil {
 		fmt.Fprintf(w, "; to the last socket %s, %s and %s", DurationText(t.P50), DurationText(t.P99), DurationText(t.Max))
 	}

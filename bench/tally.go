@@ -16,8 +16,9 @@ type tally struct {
 	reached    []int32     // of a publish: sockets of the prompt ones that have it
 	prompt     deliveries
 	slow       deliveries
-	latency    samples // of prompt deliveries, from their publish
-	toLast     samples // from a publish until the last prompt socket has it
+	latency    samples // of prompt deliveries, from when their publish was due
+	raw        samples // and from when it was
+	toLast     samples // from when a publish was due until the last prompt socket has it
 }
 
 type tallyPublisher struct {
@@ -93,6 +94,8 @@ func (t *tally) deliver(n int, slow bool, h head, now int64) error {
 		return nil
 	}
 	age := time.Duration(max(0, now-h.at))
+	t.raw.add(age)
+	age += h.lateness()
 	t.latency.add(age)
 	reached := &t.reached[p.publish+int(h.sequence)-1]
 	if *reached++; *reached == p.prompt {

@@ -30,7 +30,7 @@ func TestTallyOfAllInOrder(t *testing.T) {
 				}
 				n := m % 7
 				age := time.Duration(1+m-topic*5) * time.Millisecond
-				if err := tl.deliver(n, n == 3, head{sequence + 1, at, uint32(101 + i)}, at+int64(age)); err != nil {
+				if err := tl.deliver(n, n == 3, head{sequence + 1, at, uint32(101 + i), 0}, at+int64(age)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -57,13 +57,13 @@ func TestTallyOfAllInOrder(t *testing.T) {
 func TestTallyRefuses(t *testing.T) {
 	p := somePlan()
 	for text, h := range map[string]head{
-		"publisher 0,":      {1, 0, 0},
-		"publisher 100,":    {1, 0, 100},
-		"publisher 108,":    {1, 0, 108},
-		"topic 1,":          {1, 0, 102}, // of the sockets 5, 6, 0, 1, 2
-		"sequence number 0": {0, 0, 101},
-		"sequence number 5": {5, 0, 101},
-		"number 4294967297": {1<<32 + 1, 0, 101},
+		"publisher 0,":      {1, 0, 0, 0},
+		"publisher 100,":    {1, 0, 100, 0},
+		"publisher 108,":    {1, 0, 108, 0},
+		"topic 1,":          {1, 0, 102, 0}, // of the sockets 5, 6, 0, 1, 2
+		"sequence number 0": {0, 0, 101, 0},
+		"sequence number 5": {5, 0, 101, 0},
+		"number 4294967297": {1<<32 + 1, 0, 101, 0},
 	} {
 		wantFault(t, newTally(p, 100, nobody).deliver(4, false, h, 0), text)
 	}
@@ -100,7 +100,7 @@ func TestTallyAgainstModel(t *testing.T) {
 			}
 			highest[slot] = max(highest[slot], sequence)
 			seen[message] = true
-			if err := tl.deliver(n, n >= 5, head{sequence, 0, uint32(i + 1)}, 0); err != nil {
+			if err := tl.deliver(n, n >= 5, head{sequence, 0, uint32(i + 1), 0}, 0); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		}

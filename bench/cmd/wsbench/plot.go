@@ -56,7 +56,10 @@ func (p *page) addResult(r *bench.Result) {
 		named[0].name = "to the last socket"
 	}
 	if r.Delivery != nil {
-		named[0].name = "to each socket"
+		named[0].name = "to each socket, from when it was due"
+		if r.Raw != nil {
+			named[1].name = "to each socket, from when it was published (uncorrected)"
+		}
 		named = append(named, namedLatency{"to the last socket", r.Delivery.ToLast})
 	}
 	p.add(s, "Latency by percentile", "both scales are logarithmic", percentiles(named))

@@ -33,7 +33,7 @@ any path and any origin, and echoes every message, except text messages that beg
   !G              collects garbage, returns memory to the operating system, and answers "!G"
 
 What is published begins with its number (64 bits, from 1), the time (64 bits, nanoseconds since 1970)
-and PUBLISHER (32 bits, 0 with !B), most significant octet first, as far as there is room.
+PUBLISHER (32 bits, 0 with !B) and how many microseconds earlier it was due (32 bits, 0 with !B), most significant octet first, as far as there is room.
 
 A socket on a path /t/NAME[/NAME...] is a member of these topics. With ?policy=NAME behind any path it has
 that policy when it is slow: CloseSlow, DropNewest, DropOldest or Conflate.
