@@ -17,7 +17,10 @@ type Process struct {
 	Port int // of its listener, for the memory of its sockets; 0: not read
 
 	dir string
-	mu  sync.Mutex // of ran
+	mu  sync.Mutex // of the rest
+
+	sockets   int64 // octets
+	socketsAt time.Time
 	// ran is what each thread had used when it was last seen, so that threads which ended since are not
 	// lost. What a thread used between the last reading and its end is.
 	ran map[string]time.Duration
@@ -74,10 +77,23 @@ func (p *Process) Usage() (u Usage, err error) {
 	if u.RSS, err = p.RSS(); err != nil {
 		return u, err
 	}
-	if p.Port != 0 {
-		u.Sockets, _ = socketMemory(p.Port) // where that cannot be read, it is not known
-	}
+	u.Sockets = p.socketMemory(time.Now())
 	return u, nil
+}
+
+// socketsPause is how long what was read of the sockets' memory is good: the kernel looks through all
+// sockets of the machine for it, which takes it milliseconds.
+const socketsPause = time.Second
+
+// socketMemory is 0 where it cannot be read.
+func (p *Process) socketMemory(now time.Time) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Port != 0 && now.Sub(p.socketsAt) >= socketsPause {
+		p.sockets, _ = socketMemory(p.Port)
+		p.socketsAt = now
+	}
+	return p.sockets
 }
 
 func (p *Process) ticks() (time.Duration, error) {
