@@ -60,7 +60,8 @@ func validScheme(s string) bool {
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // validPath reports whether p can be a :path: absolute, or the asterisk form of OPTIONS (RFC 9113 §8.3.1). Octets that
-// end a request target elsewhere are refused, whoever may copy the path into a line.
+// end a request target elsewhere are refused, whoever may copy the path into a line, and so is the fragment, which "the
+// path and query parts of the target URI" have not: others cut it off, and see another path.
 func validPath(method, p string) bool {
 	if p == "*" {
 		return method == "OPTIONS"
@@ -69,7 +70,7 @@ func validPath(method, p string) bool {
 		return false
 	}
 	for i := range len(p) {
-		if c := p[i]; c <= ' ' || c == 0x7f {
+		if c := p[i]; c <= ' ' || c == '#' || c == 0x7f {
 			return false
 		}
 	}

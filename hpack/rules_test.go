@@ -123,6 +123,7 @@ var malformedRequests = []struct {
 	{":path with a space", with(get(), ":path", "/ HTTP/1.1"), errPath},
 	{":path with LF", with(get(), ":path", "/\n"), errPath},
 	{":path with DEL", with(get(), ":path", "/\x7f"), errPath},
+	{":path with a fragment", with(get(), ":path", "/a#b"), errPath},
 	{"asterisk without OPTIONS", with(get(), ":path", "*"), errPath},
 	{":authority empty", with(get(), ":authority", ""), errAuthority},
 	{":authority with userinfo", with(get(), ":authority", "user@example.com"), errAuthority},
