@@ -1,0 +1,253 @@
+package attack
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+
+	"h2ws/bench/raw"
+	"h2ws/engine/frame"
+)
+
+// patient is a server that accepts everything, answers PINGs, echoes whatever DATA holds, and minds nothing. It keeps no
+// windows.
+type patient struct {
+	mu    sync.Mutex
+	conns []net.Conn
+
+	dies bool // it closes all of its connections when it sees a frame that is too long
+}
+
+func (p *patient) start(t *testing.T) raw.Target {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, nc)
+			p.mu.Unlock()
+			all.Go(func() { p.serve(nc) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		p.closeAll()
+		all.Wait()
+	})
+	return raw.Target{Addr: l.Addr().String(), Path: "/"}
+}
+
+func (p *patient) closeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, nc := range p.conns {
+		nc.Close()
+	}
+	p.conns = nil
+}
+
+func (p *patient) serve(nc net.Conn) {
+	defer nc.Close()
+	nc.Write(frame.AppendSettings(nil, frame.Setting{ID: frame.EnableConnectProtocol, Value: 1}))
+	r := bufio.NewReader(nc)
+	if _, err := io.CopyN(io.Discard, r, int64(len(frame.Preface))); err != nil {
+		return
+	}
+	accept := raw.Block([]raw.Field{{Name: ":status", Value: "200"}})
+	for {
+		var head [frame.HeaderLen]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return
+		}
+		h, _ := frame.ConsumeHeader(head[:])
+		if p.dies && h.Length > frame.MaxPayloadMin {
+			p.closeAll()
+			return
+		}
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return
+		}
+		switch {
+		case h.Type == frame.Settings && !h.Flags.Has(frame.FlagAck):
+			nc.Write(frame.AppendSettingsAck(nil))
+		case h.Type == frame.Ping && !h.Flags.Has(frame.FlagAck) && len(payload) == 8:
+			nc.Write(frame.AppendPing(nil, true, frame.ParsePing(payload)))
+		case h.Type == frame.Headers:
+			nc.Write(frame.AppendHeaders(nil, h.StreamID, frame.FlagEndHeaders, accept))
+		case h.Type == frame.Data && len(payload) > 0:
+			nc.Write(frame.AppendData(nil, h.StreamID, 0, payload))
+		}
+	}
+}
+
+// attackOn makes attacks. How long the bystander waits is not judged: other tests share the machine.
+func attackOn(t *testing.T, target raw.Target, only string, patience time.Duration) *Report {
+	t.Helper()
+	r, err := Run(t.Context(), Config{
+		Target: target, Only: regexp.MustCompile(only), Quick: true,
+		pace: pace{quiet: 50 * time.Millisecond, rest: time.Millisecond, patience: patience},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Results) == 0 {
+		t.Fatalf("no attack matches %s", only)
+	}
+	for i := range r.Results {
+		a := &r.Results[i]
+		a.Faults = slices.DeleteFunc(a.Faults, func(f string) bool { return strings.HasPrefix(f, "the bystander waited") })
+	}
+	return r
+}
+
+func table(r *Report) string {
+	var b strings.Builder
+	r.WriteTable(&b)
+	return b.String()
+}
+
+// A server that minds nothing fails the attacks after which something is wanted, and passes those that only have to be
+// borne.
+func TestPatientServerFails(t *testing.T) {
+	r := attackOn(t, (&patient{}).start(t), "^(size/ping-7|settings/frame-size-0|hpack/index-0|ping/flood|fault/malformed|message/compressed|plain/get)$", 100*time.Millisecond)
+	for i := range r.Results {
+		if a := &r.Results[i]; a.Passed() != (a.Name == "plain/get") {
+			t.Errorf("%s: %q\n%s", a.Name, a.Faults, table(r))
+		}
+	}
+	if !strings.Contains(table(r), "wanted GOAWAY [ENHANCE_YOUR_CALM]") {
+		t.Error(table(r))
+	}
+	var back struct {
+		Passed, Failed int
+		Attacks        []struct {
+			Name, Did string
+			Passed    bool
+			Faults    []string
+		}
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &back); err != nil || back.Passed != 1 || back.Failed != 6 || len(back.Attacks) != 7 {
+		t.Errorf("%v in %s", err, b)
+	}
+}
+
+// Whoever ends the connections of others to be rid of one has lost the bystander.
+func TestBystanderIsLost(t *testing.T) {
+	r := attackOn(t, (&patient{dies: true}).start(t), "^(size/16385|hpack/table-2.32-1)$", 10*time.Second)
+	if len(r.Results) != 2 || r.Results[0].Passed() || !strings.Contains(table(r), "the bystander lost its connection") {
+		t.Error(table(r))
+	}
+	if !r.Results[1].Passed() {
+		t.Errorf("the next attack has a new bystander:\n%s", table(r))
+	}
+}
+
+func TestNotLoopback(t *testing.T) {
+	for _, addr := range []string{"192.0.2.1:80", "0.0.0.0:80", "[2001:db8::1]:80", "localhost:80", "example.com:80", "127.0.0.1"} {
+		_, err := Run(t.Context(), Config{Target: raw.Target{Addr: addr, Path: "/"}})
+		if !errors.Is(err, ErrNotLoopback) {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}
+
+// The judgement of what was measured, which no server can be made to show at will.
+func TestJudge(t *testing.T) {
+	at := &attack{name: "x", want: bears, grows: 10 << 20}
+	quiet := Waits{Count: 100, P99: 8 * time.Millisecond}
+	for _, test := range []struct {
+		name  string
+		r     Result
+		o     observed
+		lost  bool
+		fault string
+	}{
+		{"nothing wrong", Result{Before: 1 << 20, Peak: 11 << 20, After: 17 << 20, Bystander: Waits{P99: 24 * time.Millisecond}}, observed{}, false, ""},
+		{"memory that grew", Result{Before: 1 << 20, Peak: 12 << 20, After: 1 << 20}, observed{}, false, "memory grew by 11.0 MB, more than 10.0 MB"},
+		{"memory that stays", Result{Before: 1 << 20, Peak: 2 << 20, After: 18 << 20}, observed{}, false, "17.0 MB of memory have not come back"},
+		{"waits", Result{Bystander: Waits{P99: 25 * time.Millisecond}}, observed{}, false, "the bystander waited 25ms, more than 24ms"},
+		{"a bystander that is lost", Result{}, observed{}, true, "the bystander lost its connection"},
+		{"what the attack found", Result{}, observed{wrong: "all wrong"}, false, "all wrong"},
+	} {
+		test.r.Quiet = quiet
+		test.r.judge(at, &test.o, test.lost)
+		if got := strings.Join(test.r.Faults, "; "); got != test.fault {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
+
+func TestWanted(t *testing.T) {
+	calm := observed{tally: tally{goAways: 1, code: frame.EnhanceYourCalm}, conns: 1, ended: 1}
+	other := observed{tally: tally{goAways: 1, code: frame.ProtocolError}, conns: 1, ended: 1}
+	silent := observed{conns: 1, alive: true}
+	some := observed{conns: 3, ended: 2}
+	closing := observed{conns: 1, tally: tally{closes: map[int]int{1009: 1}}}
+	for _, test := range []struct {
+		name string
+		want wanted
+		o    observed
+		ok   bool
+	}{
+		{"calms", calms, calm, true}, {"calms", calms, other, false}, {"calms", calms, silent, false},
+		{"stops", stops, other, true}, {"stops", stops, silent, false}, {"stops", stops, observed{blocked: true}, true},
+		{"ends", ends, calm, true}, {"ends", ends, some, false},
+		{"survives", survives, silent, true}, {"survives", survives, calm, false},
+		{"bears", bears, silent, true},
+		{"closesSocket", closesSocket(1, 1008, 1009), closing, true}, {"closesSocket", closesSocket(1, 1008), closing, false},
+		{"either", either(survives, calms), calm, true}, {"either", either(survives, calms), other, false},
+		{"all", all(ends, calms), calm, true}, {"all", all(ends, calms), other, false},
+		{"answered", answered(431), observed{tally: tally{statuses: map[int]int{431: 1}}}, true}, {"answered", answered(431), silent, false},
+		{"isReset", isReset, silent, false},
+		{"refusesStreams", refusesStreams, silent, false},
+		{"resetsOrEnds", resetsOrEnds, some, false}, {"resetsOrEnds", resetsOrEnds, calm, true},
+	} {
+		if missing := test.want(&test.o); (missing == "") != test.ok {
+			t.Errorf("%s of %s: %q", test.name, test.o.did(), missing)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range Names() {
+		if seen[name] || !regexp.MustCompile(`^[a-z_]+/[a-zA-Z0-9^-]+$`).MatchString(name) {
+			t.Errorf("%q is used twice, or no name", name)
+		}
+		seen[name] = true
+	}
+}
+
+// What the encoder of this package makes is what it says: the bombs go off.
+func TestLiteral(t *testing.T) {
+	for _, n := range []int{0, 1, 126, 127, 128, 254, 255, 4000, 20_000} {
+		value := strings.Repeat("a", n)
+		fields, err := hpack.NewDecoder(1<<16, nil).DecodeFull(again(literal(nil, "x", value), 2))
+		if err != nil || fields[0].Value != value || (n < 4000 && len(fields) != 3) {
+			t.Errorf("%d octets: %d fields, %v", n, len(fields), err)
+		}
+	}
+}
