@@ -37,15 +37,20 @@ var arrows = map[string][]string{
 	"bench":        {"h2ws/engine", xHDR, "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
 	"cmd/wsbench":  {}, // builds and becomes:
 
+	"bench/raw":     {"h2ws/engine/frame", "h2ws/ws", xHPACK},
+	"bench/conform": {"h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
+	"bench/attack":  {"h2ws/bench", "h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/cmd/wsbench": {
-		"h2ws/bench", xHDR, "github.com/charmbracelet/bubbletea", "github.com/charmbracelet/lipgloss", xUnix,
+		"h2ws/bench", "h2ws/bench/attack", "h2ws/bench/conform", "h2ws/bench/raw", xHDR, "github.com/charmbracelet/bubbletea", "github.com/charmbracelet/lipgloss", xUnix,
 	},
 }
 
 // testArrows has what tests may import besides. A package's own external tests import it.
 var testArrows = map[string][]string{
-	"engine":    {xHPACK, "h2ws/ws/wsconn"},
-	"ws/wsconn": {"h2ws/engine"},
+	"engine":        {xHPACK, "h2ws/ws/wsconn"},
+	"ws/wsconn":     {"h2ws/engine"},
+	"bench/attack":  {"h2ws/engine"},
+	"bench/conform": {"h2ws/engine"},
 }
 
 // withIO has the files that may use clocks, goroutines, locks and sockets. Everything else

@@ -49,7 +49,7 @@ type command struct {
 
 // commands are all but the demonstration, which has no name.
 func commands() []command {
-	all := []command{{"serve", serve}, {"find", find}, {"compare", compare}, {"report", report}, {"doctor", doctor}}
+	all := []command{{"serve", serve}, {"find", find}, {"compare", compare}, {"report", report}, {"doctor", doctor}, {"conform", conformance}, {"attack", assault}}
 	for _, s := range scenarios {
 		all = append(all, command{s.name, s.run})
 	}

@@ -35,6 +35,8 @@ Wsbench measures WebSockets over HTTP/2 (RFC 8441).
   wsbench idle [flags] [URL]      memory of open WebSockets
   wsbench open [flags] [URL]      opening and closing storms
   wsbench compare [flags]          what other servers cost beside ours
+  wsbench conform [flags] URL      how well a server keeps to RFC 8441 and RFC 6455
+  wsbench attack [flags] URL       how well it bears what brings servers down
   wsbench serve [flags]            the server that the others start
 
 "wsbench COMMAND -h" tells the flags of a command; those below are the demonstration's. The

@@ -67,9 +67,12 @@ func judge(r *bench.Report, objectives sloFlag, err error) error {
 func status(err error, stderr io.Writer) int {
 	var usage *usageError
 	var invalid *invalidError
+	var fellShort *verdictError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
+	case errors.As(err, &fellShort):
+		return fellShort.status
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "wsbench: interrupted")
 		return exitInterrupted

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"h2ws/bench"
+)
+
+// referenceServer runs in this process, until the test is over.
+func referenceServer(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := bench.NewReference(bench.ReferenceConfig{Loops: 1, Logger: slog.New(slog.DiscardHandler)})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	t.Cleanup(func() {
+		server.Shutdown(context.Background())
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func TestConform(t *testing.T) {
+	addr := referenceServer(t)
+	file := filepath.Join(t.TempDir(), "conform.json")
+	status, stdout, stderr := wsbench(t.Context(), "conform", "-strict", "-run", "^length/text-1$", "-v", "-json", file, "http://"+addr+"/")
+	if status != exitOK || stderr != "" || !strings.Contains(stdout, "1 cases in ") || !strings.Contains(stdout, "\n        < DATA 1 0x810130") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	var r struct {
+		Strict int
+		Cases  []struct{ Name, Section string }
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil || r.Strict != 1 || len(r.Cases) != 1 || r.Cases[0].Section != "RFC 6455 §5.2" {
+		t.Errorf("%v in %s", err, b)
+	}
+}
+
+// What the exit statuses tell.
+func TestConformStatuses(t *testing.T) {
+	addr := referenceServer(t)
+	known := filepath.Join(t.TempDir(), "known")
+	if err := os.WriteFile(known, []byte("length/text-1 is not so\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for line, want := range map[string]int{
+		"-run ^length/text-1$ " + addr:                                        exitOK,
+		"-run ^length/text-1$ -known " + known + " " + addr:                   exitFellShort, // it is strict
+		"-run ^length/text-2$ -known " + known + " " + addr:                   exitOK,
+		"-run ^length/text-2$ -known /nowhere " + addr:                        exitFailure,
+		"-run ^length/text-1$ -header Sec:x -header Connection:close " + addr: exitUsage,
+		"-run ^malformed/path-asterisk$ -path /x " + addr:                     exitOK,
+		"-wait 1s " + l.Addr().String():                                       exitFailure,
+	} {
+		if status, stdout, stderr := wsbench(t.Context(), append([]string{"conform"}, strings.Fields(line)...)...); status != want {
+			t.Errorf("%s: status %d, want %d\n%s%s", line, status, want, stdout, stderr)
+		}
+	}
+}
+
+func TestAttack(t *testing.T) {
+	addr := referenceServer(t)
+	status, stdout, stderr := wsbench(t.Context(), "attack", "-quick", "-rule", "size/16385,hpack/index-0", "-json", "-", addr)
+	var r struct {
+		Passed, Failed int
+		Attacks        []struct {
+			Name, Did string
+			After     int64 `json:"rss_after_bytes"`
+		}
+	}
+	// How long the bystander waited is not this test's: others share the machine.
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK && status != exitFellShort || len(r.Attacks) != 2 ||
+		!strings.HasPrefix(r.Attacks[0].Did, "GOAWAY FRAME_SIZE_ERROR") || r.Attacks[1].After == 0 || !strings.Contains(stderr, "2 attacks in ") {
+		t.Errorf("status %d, %v\n%s%s", status, err, stdout, stderr)
+	}
+}
+
+func TestAttackRefuses(t *testing.T) {
+	for line, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"-rule nonsense 127.0.0.1:1": {exitUsage, `-rule: no attack is called "nonsense"`},
+		"":                           {exitUsage, "0 arguments where the URL of a server belongs"},
+		"http://192.0.2.1/":          {exitFailure, "attacks are for servers on the loopback"},
+		"http://example.com/":        {exitFailure, "attacks are for servers on the loopback"},
+	} {
+		status, stdout, stderr := wsbench(t.Context(), append([]string{"attack"}, strings.Fields(line)...)...)
+		if status != want.status || stdout != "" || !strings.Contains(stderr, want.text) {
+			t.Errorf("%s: status %d\n%s%s", line, status, stdout, stderr)
+		}
+	}
+	status, stdout, _ := wsbench(t.Context(), "attack", "-list")
+	if status != exitOK || !strings.Contains(stdout, "ping/flood\n") {
+		t.Errorf("-list: status %d\n%s", status, stdout)
+	}
+}
