@@ -62,7 +62,7 @@ func newComparison(quick bool) *comparison {
 func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlagSet("compare")
 	o := newOptions()
-	o.args = args
+	o.command = commandLine("compare", args)
 	o.cfg.Sockets = 1000
 	names := f.String("peers", "", "without URLs, compare with these only: `names` out of nethttp,gorilla,coder,gws,gobwas")
 	quick := f.Bool("quick", false, "without URLs, smaller and shorter: half a minute, figures that are rougher")

@@ -77,7 +77,7 @@ func find(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func newSearch(args []string, stdout io.Writer) (*search, *options, error) {
 	o := newOptions()
-	o.args = args
+	o.command = commandLine("find", args)
 	o.cfg.Sockets, o.cfg.Duration = 1000, findDuration
 	s := &search{o: o, began: time.Now()}
 	f := newFlagSet("find")

@@ -27,7 +27,7 @@ type options struct {
 	metrics string
 	loops   int
 
-	args       []string // the command line
+	command    []string // the command line
 	unmeasured error    // why cfg.Server is nil
 }
 
@@ -128,7 +128,7 @@ func newOptions() *options {
 // parse reads the command line of scenario s. The error is a *usageError or flag.ErrHelp.
 func (s *scenario) parse(args []string, stdout io.Writer) (*options, error) {
 	o := newOptions()
-	o.args = args
+	o.command = commandLine(s.name, args)
 	f := newFlagSet(s.name)
 	o.register(f, s.groups)
 	if err := parseFlags(f, args, stdout, s.usage); err != nil {

@@ -194,8 +194,8 @@ func (o *options) begin(ctx context.Context, s *scenario, stderr io.Writer) (sto
 	return stop, nil
 }
 
-// begun is the command line that a report tells.
-func begun(name string, args []string) []string {
+// commandLine is what a report tells that it was made by.
+func commandLine(name string, args []string) []string {
 	command := []string{"wsbench"}
 	if name != "" {
 		command = append(command, name)
@@ -256,7 +256,7 @@ func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*be
 		}
 	}
 	report := bench.NewReport(o.cfg)
-	report.Command = begun(s.name, o.args)
+	report.Command = o.command
 	client, err := bench.Dial(ctx, o.cfg)
 	if err != nil {
 		return report, err
