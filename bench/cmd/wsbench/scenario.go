@@ -243,7 +243,6 @@ func (o *options) process() (*bench.Process, error) {
 
 // measureWith does the steps, as far as they succeed. The report is never nil.
 func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*bench.Report, error) {
-	defer hurry()()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	watch := newWatch(o.slos, end)

@@ -22,17 +22,6 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// hurry asks that the thread of the loop runs when it wants to: what else runs on this machine would make
-// it late. Without the right to, it goes on as it is. restore ends that, for the children to come.
-func hurry() (restore func()) {
-	const urgent, normal = -15, 0
-	thread := unix.Gettid()
-	if unix.Setpriority(unix.PRIO_PROCESS, thread, urgent) != nil {
-		return func() {}
-	}
-	return func() { unix.Setpriority(unix.PRIO_PROCESS, thread, normal) }
-}
-
 // isTerminal says whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

@@ -9,8 +9,6 @@ import (
 
 func childAttributes() *syscall.SysProcAttr { return nil }
 
-func hurry() (restore func()) { return func() {} }
-
 func isTerminal(io.Writer) bool { return false }
 
 func raiseDescriptors(int) error { return nil }
