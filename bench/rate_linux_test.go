@@ -133,7 +133,7 @@ func TestServerDies(t *testing.T) {
 	cfg := rateConfig(s.start(t))
 	cfg.Conns, cfg.Pace.WarmUp, cfg.Pace.Ramp = 1, 0, 0
 	r, err := echoOnce(t, cfg)
-	if err == nil || !r.Partial || r.Failure == "" || r.Count < 100 || r.Latency == nil {
+	if err == nil || !r.Partial || r.Failure == "" || r.Count == 0 || r.Latency == nil {
 		t.Errorf("back %d, failure %q: %v", r.Count, r.Failure, err)
 	}
 }
