@@ -175,7 +175,9 @@ func flowCases() []Case {
 			return steps(say(bin(payload(4096))), want(echoBinary(payload(4096))))
 		}), alive),
 		socket("credit-for-100-KiB-of-tiny", section, repeat(120, func(int) step { return steps(say(messages(100)), wantMessages(100)) }), alive),
-		socket("credit-for-padding", "RFC 9113 §6.9.1", repeat(400, func(int) step { return sayPadded(255) }), alive),
+		socket("credit-for-padding", "RFC 9113 §6.9.1", repeat(400, func(int) step {
+			return steps(sayPadded(255, text("x")), want(echoText("x")))
+		}), alive),
 		socket("credit-behind-reset", "RFC 9113 §6.9", repeat(8, func(int) step {
 			return steps(open, say(whole(ws.OpBinary, payload(30000))[:20000]), drop(frame.Cancel))
 		}), open, say(bin(payload(60000))), want(echoBinary(payload(60000)))),
