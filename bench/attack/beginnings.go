@@ -25,7 +25,7 @@ func beginnings() []attack {
 		}}
 	}
 	return []attack{
-		other("http-1", "a request of HTTP/1.1 with a method that HTTP/2 reserves", func() []byte { return []byte("PRI / HTTP/1.1\r\nHost: a\r\n\r\n") }),
+		other("http-1", "a request of HTTP/1.1 with a method that HTTP/2 reserves", func() []byte { return []byte("PRI / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") }),
 		other("zeros", "64 KiB of zeros", func() []byte { return make([]byte, 64<<10) }),
 		other("random", "64 KiB at random", func() []byte {
 			b, r := make([]byte, 64<<10), rand.New(rand.NewPCG(1, 2))

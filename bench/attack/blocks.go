@@ -12,7 +12,9 @@ import (
 // blocks are field blocks.
 func blocks() []attack {
 	single := func(name, about string, want wanted, build func(t *raw.Target) []byte) attack {
-		return attack{name: name, about: about, want: want, grows: 16 << 20, run: func(a *assault) *observed { return a.once(build(a.target)) }}
+		return attack{name: name, about: about, want: want, grows: 16 << 20, run: func(a *assault) *observed {
+			return a.once(func(*tally) []byte { return build(a.target) })
+		}}
 	}
 	bad := func(name, about, block string) attack {
 		return single("hpack/"+name, about+" (RFC 7541)", goesAway(frame.CompressionError), func(*raw.Target) []byte {

@@ -58,6 +58,7 @@ type tally struct {
 	acks     int // of PING
 	settled  bool
 	max      uint32           // MAX_CONCURRENT_STREAMS
+	frameMax uint32           // MAX_FRAME_SIZE
 	credit   map[uint32]int64 // by stream, 0 for the connection: what WINDOW_UPDATE gave less what data took
 }
 
@@ -75,7 +76,7 @@ func dial(ctx context.Context, target *raw.Target, m manner) (*foe, error) {
 	}
 	f := &foe{
 		c: c, target: target, manner: m, nextID: 1, patience: settlePatience, changed: make(chan struct{}, 1), ended: make(chan struct{}),
-		got: tally{resets: map[frame.ErrCode]int{}, statuses: map[int]int{}, closes: map[int]int{}, max: 1<<32 - 1, credit: map[uint32]int64{}},
+		got: tally{resets: map[frame.ErrCode]int{}, statuses: map[int]int{}, closes: map[int]int{}, max: 1<<32 - 1, frameMax: frame.MaxPayloadMin, credit: map[uint32]int64{}},
 	}
 	if !m.silent {
 		f.send(f.greeting())
@@ -241,8 +242,12 @@ func (f *foe) recvSettings(got raw.Frame) {
 	}
 	for p := got.Payload; len(p) >= 6; {
 		var s frame.Setting
-		if s, p = frame.ParseSetting(p); s.ID == frame.MaxConcurrentStreams {
+		s, p = frame.ParseSetting(p)
+		switch s.ID {
+		case frame.MaxConcurrentStreams:
 			f.note(func(t *tally) { t.max = s.Value })
+		case frame.MaxFrameSize:
+			f.note(func(t *tally) { t.frameMax = s.Value })
 		}
 	}
 	if !f.manner.noAck {

@@ -23,9 +23,10 @@ type observed struct {
 	wrong   string // what is not as wanted
 }
 
-// observe sums up one connection. It asks whether the server still talks on it.
+// observe sums up one connection. It asks whether the server still talks on it, unless what was sent last may end inside
+// of a frame.
 func observe(f *foe, begin time.Time, blocked bool) *observed {
-	o := &observed{conns: 1, sent: f.sent, blocked: blocked, alive: f.alive()}
+	o := &observed{conns: 1, sent: f.sent, blocked: blocked, alive: !blocked && f.alive()}
 	o.take(f, begin)
 	return o
 }

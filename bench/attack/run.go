@@ -91,11 +91,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer func() { b.close() }()
-	if err := sleep(ctx, cfg.pace.quiet); err != nil {
+	report := &Report{}
+	if report.Quiet, err = b.quiet(ctx, cfg.pace.quiet); err != nil {
 		return nil, err
 	}
-	report := &Report{}
-	report.Quiet, _ = b.take()
 	begin := time.Now()
 	for _, together := range chosen(&cfg) {
 		if ctx.Err() != nil {

@@ -8,19 +8,21 @@ import (
 
 // shapes are single frames that are wrong.
 func shapes() []attack {
-	wrong := func(name, about string, code frame.ErrCode, octets func() []byte) attack {
-		return attack{name: name, about: about, want: goesAway(code), run: func(a *assault) *observed { return a.once(octets()) }}
+	wrong := func(name, about string, code frame.ErrCode, octets func(t *tally) []byte) attack {
+		return attack{name: name, about: about, want: goesAway(code), run: func(a *assault) *observed { return a.once(octets) }}
 	}
-	long := func(n uint32) func() []byte {
-		return func() []byte { return frame.AppendHeader(nil, frame.Header{Length: n, Type: frame.Data, StreamID: 1}) }
+	long := func(n uint32) []byte {
+		return frame.AppendHeader(nil, frame.Header{Length: n, Type: frame.Data, StreamID: 1})
 	}
-	setting := func(id frame.SettingID, v uint32) func() []byte {
-		return func() []byte { return frame.AppendSettings(nil, frame.Setting{ID: id, Value: v}) }
+	setting := func(id frame.SettingID, v uint32) func(*tally) []byte {
+		return func(*tally) []byte { return frame.AppendSettings(nil, frame.Setting{ID: id, Value: v}) }
 	}
 	return []attack{
-		wrong("size/16385", "a frame above MAX_FRAME_SIZE, of which only the header comes", frame.FrameSizeError, long(16385)),
-		wrong("size/16777215", "the longest frame there is, of which only the header comes", frame.FrameSizeError, long(1<<24-1)),
-		wrong("size/ping-7", "a PING of 7 octets", frame.FrameSizeError, func() []byte {
+		wrong("size/above-limit", "a frame of one octet more than MAX_FRAME_SIZE, of which only the header comes", frame.FrameSizeError,
+			func(t *tally) []byte { return long(min(t.frameMax+1, frame.MaxPayloadMax)) }),
+		wrong("size/16777215", "the longest frame there is, of which only the header comes", frame.FrameSizeError,
+			func(*tally) []byte { return long(1<<24 - 1) }),
+		wrong("size/ping-7", "a PING of 7 octets", frame.FrameSizeError, func(*tally) []byte {
 			return append(frame.AppendHeader(nil, frame.Header{Length: 7, Type: frame.Ping}), make([]byte, 7)...)
 		}),
 		wrong("settings/frame-size-0", "MAX_FRAME_SIZE 0 (CVE-2026-33814)", frame.ProtocolError, setting(frame.MaxFrameSize, 0)),
@@ -35,15 +37,16 @@ func shapes() []attack {
 	}
 }
 
-// once sends octets on a connection and waits for what becomes of it.
-func (a *assault) once(octets []byte) *observed {
+// once sends octets on a connection, given what has come on it, and waits for what becomes of it.
+func (a *assault) once(octets func(t *tally) []byte) *observed {
 	f, failed := a.foe(manner{})
 	if failed != nil {
 		return failed
 	}
 	f.awaitSoon(func(t *tally) bool { return t.settled })
+	settled := f.snapshot()
 	begin := time.Now()
-	_, ok := f.send(octets)
+	_, ok := f.send(octets(&settled))
 	f.sent = 1
 	f.awaitSoon(func(t *tally) bool { return t.goAways > 0 })
 	o := observe(f, begin, false)

@@ -81,7 +81,7 @@ func TestConformStatuses(t *testing.T) {
 
 func TestAttack(t *testing.T) {
 	addr := referenceServer(t)
-	status, stdout, stderr := wsbench(t.Context(), "attack", "-quick", "-rule", "size/16385,hpack/index-0", "-json", "-", addr)
+	status, stdout, stderr := wsbench(t.Context(), "attack", "-quick", "-rule", "size/above-limit,hpack/index-0", "-json", "-", addr)
 	var r struct {
 		Passed, Failed int
 		Attacks        []struct {
