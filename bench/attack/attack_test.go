@@ -22,10 +22,12 @@ import (
 // patient is a server that accepts everything, answers PINGs, echoes whatever DATA holds, and minds nothing. It keeps no
 // windows.
 type patient struct {
-	mu    sync.Mutex
-	conns []net.Conn
+	listener net.Listener
+	mu       sync.Mutex
+	conns    []net.Conn
 
 	dies bool // it closes all of its connections when it sees a frame that is too long
+	gone bool // and its listener, too
 }
 
 func (p *patient) start(t *testing.T) raw.Target {
@@ -34,6 +36,7 @@ func (p *patient) start(t *testing.T) raw.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.listener = l
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -79,6 +82,9 @@ func (p *patient) serve(nc net.Conn) {
 		}
 		h, _ := frame.ConsumeHeader(head[:])
 		if p.dies && h.Length > frame.MaxPayloadMin {
+			if p.gone {
+				p.listener.Close()
+			}
 			p.closeAll()
 			return
 		}
@@ -162,6 +168,17 @@ func TestBystanderIsLost(t *testing.T) {
 	}
 	if !r.Results[1].Passed() {
 		t.Errorf("the next attack has a new bystander:\n%s", table(r))
+	}
+}
+
+// A server that does not come back is the end of it, and what was found until then is reported.
+func TestServerIsGone(t *testing.T) {
+	r, err := Run(t.Context(), Config{
+		Target: (&patient{dies: true, gone: true}).start(t), Only: regexp.MustCompile("^(size/above-limit|hpack/index-0)$"), Quick: true,
+		pace: pace{quiet: 50 * time.Millisecond, rest: time.Millisecond, patience: 100 * time.Millisecond},
+	})
+	if err == nil || !strings.Contains(err.Error(), "the server is gone after size/above-limit") || r.Failed() != 1 || len(r.Results) != 1 {
+		t.Errorf("%v\n%s", err, table(r))
 	}
 }
 

@@ -90,7 +90,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { b.close() }()
+	defer func() {
+		if b != nil {
+			b.close()
+		}
+	}()
 	report := &Report{}
 	if report.Quiet, err = b.quiet(ctx, cfg.pace.quiet); err != nil {
 		return nil, err
@@ -112,13 +116,24 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		report.Results = append(report.Results, results...)
 		if lost {
 			b.close()
-			if b, err = newBystander(ctx, &cfg.Target); err != nil {
-				return report, fmt.Errorf("after %s: %w", together[0].name, err)
+			if b, err = comeBack(ctx, &cfg); err != nil {
+				report.Elapsed = time.Since(begin)
+				return report, fmt.Errorf("the server is gone after %s: %w", together[0].name, err)
 			}
 		}
 	}
 	report.Elapsed = time.Since(begin)
 	return report, ctx.Err()
+}
+
+// comeBack has a new bystander, as soon as the server has recovered.
+func comeBack(ctx context.Context, cfg *Config) (b *bystander, err error) {
+	for end := time.Now().Add(cfg.pace.patience); ; {
+		if b, err = newBystander(ctx, &cfg.Target); err == nil || time.Now().After(end) || ctx.Err() != nil {
+			return b, err
+		}
+		sleep(ctx, 100*time.Millisecond)
+	}
 }
 
 // chosen are the attacks of a run, one after another. Those that only wait do so together, at the end.
