@@ -9,6 +9,9 @@ import (
 // that opens its window octet by octet would have us send ten octets for each (CVE-2019-9511).
 const dribbleMin = 1 << 10
 
+// dribbleSmall is the same for a peer with small windows: see segment.least.
+const dribbleSmall = 32
+
 // visitsTurn bounds the streams that one pull looks at and finds without a window, which
 // happens when a peer moves INITIAL_WINDOW_SIZE up and down again.
 const visitsTurn = 4096
@@ -124,7 +127,7 @@ func (c *conn) pullStream(g *gather, s *stream) bool {
 			c.sendFields(g, s)
 			return true
 		}
-		least := int64(first.least())
+		least := int64(first.least(c.peerInitial))
 		if forConn < least {
 			return false
 		}

@@ -108,7 +108,7 @@ func (s *stream) shortened() {
 	}
 	if s.turn == turnBlocked && (first == nil || !first.begun) {
 		// Without what feeds have charged there is more in the window than may be sent, never less.
-		if first != nil && s.sendWindow.Available(s.conn.peerInitial) < int64(first.least()) {
+		if first != nil && s.sendWindow.Available(s.conn.peerInitial) < int64(first.least(s.conn.peerInitial)) {
 			return // what is first now is noted with the message that it made room for, or when what is gone would be too old
 		}
 		s.unlink()

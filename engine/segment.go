@@ -24,12 +24,18 @@ type segment struct {
 	begun bool // part of it has been framed: it must be finished
 }
 
-// least is how small a window may be for the segment to go on.
-func (g *segment) least() int {
+// least is how small a window may be for the segment to go on. initial is the peer's INITIAL_WINDOW_SIZE: a peer whose
+// windows are smaller than twice what we wait for may give credit when half of one is used, and not before, so that
+// both would wait for ever.
+func (g *segment) least(initial int32) int {
 	if g.kind == segmentBody {
 		return 1
 	}
-	return min(len(g.b), dribbleMin)
+	n := min(len(g.b), dribbleMin)
+	if initial > 0 {
+		n = min(n, max(int(initial)/2, dribbleSmall))
+	}
+	return n
 }
 
 type segmentKind uint8

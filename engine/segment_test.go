@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"h2ws/flow"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -79,7 +80,7 @@ func TestLeast(t *testing.T) {
 		{segmentClose, 4, 4},
 		{segmentBody, 1 << 20, 1},
 	} {
-		if got := (&segment{kind: test.kind, b: make([]byte, test.left)}).least(); got != test.min {
+		if got := (&segment{kind: test.kind, b: make([]byte, test.left)}).least(flow.InitialSize); got != test.min {
 			t.Errorf("kind %d with %d octets left goes into %d, want %d", test.kind, test.left, got, test.min)
 		}
 	}

@@ -110,7 +110,7 @@ func (c *simClient) checkStream(when string, st *stream) (borrowed int) {
 	}
 	if st.turn == turnBlocked && c.conn.unblocked == 0 {
 		first := st.queue.first()
-		if window := st.available(); first == nil || window >= int64(first.least()) {
+		if window := st.available(); first == nil || window >= int64(first.least(c.conn.peerInitial)) {
 			c.failf("%s: stream %d is blocked with a window of %d", when, st.id, window)
 		}
 	}
@@ -214,7 +214,7 @@ func (s *sim) checkIdle() {
 		}
 		if slot := conn.ready.Front(); slot != nil {
 			first, window := streamOf(slot).queue.first(), conn.sendWindow.Available(flow.InitialSize)
-			if first == nil || window >= int64(first.least()) {
+			if first == nil || window >= int64(first.least(c.conn.peerInitial)) {
 				c.failf("stream %d waits for nothing: the connection's window is %d", streamOf(slot).id, window)
 			}
 		}

@@ -41,6 +41,7 @@ type simClient struct {
 	recvWindow  int64
 	peerInitial int64   // the server's INITIAL_WINDOW_SIZE
 	initial     int64   // ours, as far as the server has acknowledged it
+	smallest    int32   // of all that we have announced, 0 excepted; 0: none
 	settings    []int64 // ours, not acknowledged
 	pings       [][8]byte
 	greeted     bool // the server's SETTINGS have come

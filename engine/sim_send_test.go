@@ -229,6 +229,9 @@ func (c *simClient) sendSettings() {
 	for range c.s.r.IntN(3) {
 		last = pick[int64](c.s.r, 0, 1, 100, 1023, 1024, 5000, 20_000, flow.InitialSize, 1<<20)
 		list = append(list, frame.Setting{ID: frame.InitialWindowSize, Value: uint32(last)})
+		if last > 0 && (c.smallest == 0 || int32(last) < c.smallest) {
+			c.smallest = int32(last)
+		}
 	}
 	c.settings = append(c.settings, last)
 	c.up = frame.AppendSettings(c.up, list...)

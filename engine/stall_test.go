@@ -89,3 +89,29 @@ func TestStallOfAFeed(t *testing.T) {
 		t.Fatalf("the only one that waited is gone, and the deadline is at %v", d)
 	}
 }
+
+// Found by TestScenarios of the load tool, "a small window": 40 octets of a window of 100 were used, the peer gives
+// credit when half of it is, and the next message of 66 waited for a whole one.
+func TestFoundSmallWindowsDoNotWaitForEachOther(t *testing.T) {
+	var socket *ws.Conn
+	p := openTestPeer(t, Limits{}, ws.Funcs{Open: func(c *ws.Conn) { socket = c }})
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=100")
+	p.frames()
+	p.open(1)
+	send := func(n int) {
+		socket.Send(ws.Text, []byte(strings.Repeat("x", n)))
+		p.settle()
+	}
+	send(38)
+	p.out = nil
+	send(64)
+	p.want("the rest of a window that is more than half of it is used", `DATA 1 0x8140 "`+strings.Repeat("x", 58)+`"`)
+	p.send("WINDOW_UPDATE 1 increment=100")
+	p.want("and the message goes on", `DATA 1 "xxxxxx"`)
+	p.send("WINDOW_UPDATE 1 increment=6")
+	send(98)
+	p.out = nil
+	send(98)
+	p.send("WINDOW_UPDATE 1 increment=49")
+	p.want("less than half is too little")
+}

@@ -260,7 +260,7 @@ func (k *fanSocket) check(when string, hold func(*ws.Prepared)) (own int64) {
 	if output := !s.queue.empty() || s.end; output != (s.turn != turnNone) || output != s.slot.Linked() {
 		f.failf("%s: %s has output: %t, turn %d", when, k, output, s.turn)
 	}
-	if first := s.queue.first(); s.turn == turnBlocked && s.conn.unblocked == 0 && (first == nil || window(s) >= int64(first.least())) {
+	if first := s.queue.first(); s.turn == turnBlocked && s.conn.unblocked == 0 && (first == nil || window(s) >= int64(first.least(s.conn.peerInitial))) {
 		f.failf("%s: %s is blocked with a window of %d", when, k, window(s))
 	}
 	k.eachSegment(func(g *segment) {
@@ -367,7 +367,7 @@ func (c *fanClient) checkIdle() {
 		return
 	}
 	if slot := conn.ready.Front(); slot != nil {
-		if first := streamOf(slot).queue.first(); first == nil || c.window >= int64(first.least()) {
+		if first := streamOf(slot).queue.first(); first == nil || c.window >= int64(first.least(conn.peerInitial)) {
 			c.failf("stream %d waits for nothing: the connection's window is %d", streamOf(slot).id, c.window)
 		}
 		return // behind it others wait
