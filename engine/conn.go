@@ -28,14 +28,13 @@ type conn struct {
 	resets     *resetLog // nil: none
 
 	// Receiving; see conn_recv.go.
-	recvPhase  recvPhase
 	proto      protocol
 	header     frame.Header
+	recvWindow flow.RecvWindow
 	held       []byte // a cut frame header, preface or payload; of a raw connection what its 101 says
 	data       dataFrame
 	block      *fieldBlock // nil: none
 	hpack      *hpack.Decoder
-	recvWindow flow.RecvWindow
 	pending    int32 // handshakes of it on core.pendings
 	assembly   int   // octets of all incomplete messages, and of what came before its handshake was decided
 
@@ -59,9 +58,15 @@ type conn struct {
 	closedSome  bool  // so has this pass over streams: see closeSockets
 	turns       uint8 // of streams since the last slice of a sweep
 
-	settings settingsState
-	drain    drainState
-	cursor   int // of the streams being lost or closed
+	recvPhase recvPhase
+	settings  settingsState
+	drain     drainState
+	cursor    int // of the streams being lost or closed
+
+	// What the peer does; see rules.go.
+	ledger *ledger // nil: nothing to speak of
+	early  trifles
+	frames uint32 // DATA frames sent before there was a ledger
 
 	// Times on the core's clock; see deadline.go.
 	prefaceBy  time.Duration
@@ -129,7 +134,10 @@ func (c *conn) touch() {
 func (c *conn) fail(err error) {
 	e := err.(*frame.Error)
 	if e.StreamID != 0 {
-		c.resetStream(e.StreamID, e.Code, err)
+		c.chargeFault(e.StreamID)
+		if c.state < connLeaving {
+			c.resetStream(e.StreamID, e.Code, err)
+		}
 		return
 	}
 	c.core.stats.ConnectionErrors[min(int(e.Code), len(c.core.stats.ConnectionErrors)-1)]++

@@ -122,6 +122,9 @@ func (c *conn) recvHeader(p []byte) (n int, err error) {
 	if h.Type == frame.Data {
 		return n, c.recvDataHeader(h)
 	}
+	if err := c.chargeFrame(h); err != nil {
+		return n, err
+	}
 	if h.Type > frame.Continuation || h.Type == frame.Priority {
 		c.skip(int(h.Length)) // unknown types (RFC 9113 §5.5), and priorities, which we don't use (§5.3.2)
 		return n, nil
@@ -235,6 +238,11 @@ func (c *conn) recvHeaders(h frame.Header, p []byte) error {
 	if h.Flags.Has(frame.FlagEndHeaders) {
 		return c.recvBlock(h.StreamID, end, fragment)
 	}
+	if len(fragment) == 0 {
+		if err := c.charge(RuleEmpty, 1); err != nil {
+			return err
+		}
+	}
 	c.block = &fieldBlock{
 		id:  h.StreamID,
 		end: end,
@@ -248,10 +256,10 @@ func (c *conn) recvContinuation(h frame.Header, p []byte) error {
 	b := c.block
 	b.continuations++
 	if len(p) == 0 && !h.Flags.Has(frame.FlagEndHeaders) {
-		return connError(frame.EnhanceYourCalm, "empty CONTINUATION")
+		return c.breach(RuleFieldBlock, frame.EnhanceYourCalm, "empty CONTINUATION")
 	}
 	if b.continuations > c.core.limits.Continuations || len(b.b)+len(p) > c.core.limits.HeaderBlockSize {
-		return connError(frame.EnhanceYourCalm, "field block too long")
+		return c.breach(RuleFieldBlock, frame.EnhanceYourCalm, "field block too long")
 	}
 	b.b = append(b.b, p...)
 	if !h.Flags.Has(frame.FlagEndHeaders) {
@@ -270,6 +278,9 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 	if c.hpack == nil {
 		c.hpack = hpack.NewDecoder(c.core.limits.Header)
 	}
+	if err := c.charge(RuleFields, float32(len(block))); err != nil {
+		return err
+	}
 	if s := c.streams.find(id); s != nil {
 		return c.recvTrailers(s, end, block)
 	}
@@ -277,15 +288,14 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 		return c.recvBlockClosed(id, block)
 	}
 	if c.drain == drainFinal {
-		return blockError(id, c.hpack.Discard(block)) // above the id in our GOAWAY
+		return c.blockError(id, c.hpack.Discard(block)) // above the id in our GOAWAY
+	}
+	if err := c.charge(RuleOpen, 1); err != nil {
+		return err
 	}
 	c.lastPeerID = id
 	if c.streams.len() >= int(c.core.limits.MaxConcurrentStreams) {
-		c.core.stats.StreamsRefused++
-		if err := blockError(id, c.hpack.Discard(block)); err != nil {
-			return err
-		}
-		return streamError(id, frame.RefusedStream, "above MAX_CONCURRENT_STREAMS (RFC 9113 §5.1.2)")
+		return c.decline(id, block)
 	}
 	request := &c.core.request
 	err := c.hpack.Decode(block, request)
@@ -294,15 +304,28 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 		return nil
 	}
 	if err != nil {
-		return blockError(id, err)
+		return c.blockError(id, err)
 	}
 	return c.recvRequest(id, end, request)
+}
+
+// decline answers a request for which there is no room.
+func (c *conn) decline(id uint32, block []byte) error {
+	c.core.stats.StreamsRefused++
+	if err := c.blockError(id, c.hpack.Discard(block)); err != nil {
+		return err
+	}
+	if err := c.charge(RuleRefused, 1); err != nil {
+		return err
+	}
+	c.resetStream(id, frame.RefusedStream, nil)
+	return nil
 }
 
 // recvBlockClosed is HEADERS on a closed stream. Behind our own reset it is ignored
 // (RFC 9113 §5.1); an id that is neither is one that must not go back (§5.1.1).
 func (c *conn) recvBlockClosed(id uint32, block []byte) error {
-	if err := blockError(id, c.hpack.Discard(block)); err != nil {
+	if err := c.blockError(id, c.hpack.Discard(block)); err != nil {
 		return err
 	}
 	if c.resets.has(id) {
@@ -314,13 +337,13 @@ func (c *conn) recvBlockClosed(id uint32, block []byte) error {
 // recvTrailers is a second field block on a stream: it must end it (RFC 9113 §8.1).
 func (c *conn) recvTrailers(s *stream, end bool, block []byte) error {
 	if s.state == stateHalfClosedRemote {
-		if err := blockError(s.id, c.hpack.Discard(block)); err != nil {
+		if err := c.blockError(s.id, c.hpack.Discard(block)); err != nil {
 			return err
 		}
 		return streamError(s.id, frame.StreamClosed, "HEADERS after END_STREAM (RFC 9113 §5.1)")
 	}
 	if err := c.hpack.Trailers(block); err != nil && !errors.Is(err, hpack.ErrTooLarge) {
-		return blockError(s.id, err)
+		return c.blockError(s.id, err)
 	}
 	if !end {
 		return streamError(s.id, frame.ProtocolError, "trailers without END_STREAM (RFC 9113 §8.1)")
@@ -329,7 +352,7 @@ func (c *conn) recvTrailers(s *stream, end bool, block []byte) error {
 }
 
 // blockError says how far the damage of a bad field block reaches.
-func blockError(id uint32, err error) error {
+func (c *conn) blockError(id uint32, err error) error {
 	var malformed *hpack.Malformed
 	switch {
 	case err == nil, errors.Is(err, hpack.ErrTooLarge):
@@ -337,7 +360,7 @@ func blockError(id uint32, err error) error {
 	case errors.As(err, &malformed):
 		return streamError(id, frame.ProtocolError, malformed.Rule)
 	case errors.Is(err, hpack.ErrFlood):
-		return connError(frame.EnhanceYourCalm, err.Error())
+		return c.breach(RuleFieldBlock, frame.EnhanceYourCalm, err.Error())
 	}
 	return connError(frame.CompressionError, err.Error())
 }
@@ -347,7 +370,11 @@ func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
 		return connError(frame.ProtocolError, "RST_STREAM on an idle stream (RFC 9113 §6.4)")
 	}
 	c.core.stats.ResetsReceived++
-	if s := c.streams.find(h.StreamID); s != nil {
+	s := c.streams.find(h.StreamID)
+	if err := c.chargeReset(s); err != nil {
+		return err
+	}
+	if s != nil {
 		c.forget(s, recvReset, &resetError{frame.ParseRSTStream(p)})
 	}
 	return nil
@@ -355,6 +382,9 @@ func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
 
 func (c *conn) recvPing(h frame.Header, p []byte) error {
 	data := frame.ParsePing(p)
+	if err := c.charge(RulePing, 1); err != nil {
+		return err
+	}
 	if !h.Flags.Has(frame.FlagAck) {
 		c.control = frame.AppendPing(c.controls(), true, data)
 		c.touch()

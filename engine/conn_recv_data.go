@@ -31,10 +31,21 @@ func (c *conn) recvDataHeader(h frame.Header) error {
 		end:    h.Flags.Has(frame.FlagEndStream),
 	}
 	c.recvPhase = recvData
-	if h.Length == 0 {
-		return c.finishData()
+	if h.Length > 0 {
+		return nil
 	}
-	return nil
+	if err := c.chargeEmpty(); err != nil {
+		return err
+	}
+	return c.finishData()
+}
+
+// chargeEmpty counts a DATA frame without an octet of payload, unless it ends the stream.
+func (c *conn) chargeEmpty() error {
+	if c.data.end {
+		return nil
+	}
+	return c.charge(RuleEmpty, 1)
 }
 
 // recvDataStream is the stream that a DATA frame is for. It is nil, without an error, for a stream
@@ -64,6 +75,11 @@ func (c *conn) recvData(p []byte) (n int, err error) {
 		d.padded = false
 		d.octets, d.padding = int(octets), int(p[0])
 		n = 1
+		if d.octets == 0 {
+			if err := c.chargeEmpty(); err != nil {
+				return n, err
+			}
+		}
 	}
 	m := min(len(p)-n, d.octets)
 	if m > 0 {

@@ -28,7 +28,9 @@ func (c *conn) pull(g *gather) (more bool) {
 	}
 	c.openWindows()
 	before := c.sendWindow.Available(flow.InitialSize)
+	frames := c.core.stats.FramesSent
 	more, shut := c.pullData(g)
+	c.sent(c.core.stats.FramesSent - frames)
 	if shut {
 		c.wait()
 		c.progress(int(before - c.sendWindow.Available(flow.InitialSize)))

@@ -45,6 +45,8 @@ func (c *conn) recvRequest(id uint32, end bool, r *hpack.Request) error {
 		c.openSocket(id, r)
 	case r.Method == "CONNECT":
 		c.refuse(id, end, ws.Decision{Status: 501, Reason: "CONNECT is for :protocol websocket (RFC 8441)"})
+	case c.core.http == nil && c.count(RulePlain, 1) == actRefuse:
+		c.resetStream(id, frame.RefusedStream, nil)
 	default:
 		return c.recvPlain(id, end, r)
 	}

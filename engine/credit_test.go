@@ -58,7 +58,7 @@ func TestStreamCreditComesBackAtHalf(t *testing.T) {
 }
 
 func TestConnectionCreditComesBackAtHalf(t *testing.T) {
-	p := openTestPeer(t, Limits{}, ws.Nop{})
+	p := openTestPeer(t, Limits{RuleScale: -1}, ws.Nop{})
 	p.open(1)
 	window, got := int(p.core.limits.ConnWindow), 0
 	for used := 256; used < 2*window; used += 256 {
@@ -74,7 +74,7 @@ func TestConnectionCreditComesBackAtHalf(t *testing.T) {
 }
 
 func TestPaddingIsCredited(t *testing.T) {
-	p := openTestPeer(t, Limits{}, nil)
+	p := openTestPeer(t, Limits{RuleScale: -1}, nil)
 	p.open(1)
 	got := map[uint32]int{}
 	const frames = 3000 // 768,000 octets, nearly all padding

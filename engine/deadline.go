@@ -91,7 +91,8 @@ func (c *conn) deadline() time.Duration {
 	if c.state >= connLeaving {
 		return c.lingerBy
 	}
-	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.waits.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy, c.plain.deadline())
+	d := min(c.prefaceBy, c.settingsBy, c.block.deadline(), c.waits.next(), c.stall.by, c.pingBy, c.ageBy, c.lingerBy,
+		c.plain.deadline(), c.ledger.deadline())
 	if c.pingBy == never {
 		d = min(d, after(c.lastRecv, c.core.limits.PingInterval))
 	}
@@ -125,18 +126,23 @@ func (c *conn) expire() {
 		c.expireAges()
 	}
 	c.plain.expire(c)
+	if c.ledger.deadline() <= now {
+		c.endSlow()
+	}
 	switch {
 	case c.state >= connLeaving: // the last stream's time was over
 	case c.prefaceBy <= now:
+		c.core.stats.Rules[RulePreface].Ended++
 		c.leave(frame.ProtocolError, "no preface and SETTINGS in time", errPreface)
 	case c.settingsBy <= now:
-		c.fail(connError(frame.SettingsTimeout, "SETTINGS not acknowledged in time (RFC 9113 §6.5.3)"))
+		c.fail(c.breach(RuleSettingsAck, frame.SettingsTimeout, "SETTINGS not acknowledged in time (RFC 9113 §6.5.3)"))
 	case c.block.deadline() <= now:
-		c.fail(connError(frame.EnhanceYourCalm, "field block not completed in time"))
+		c.fail(c.breach(RuleFieldBlock, frame.EnhanceYourCalm, "not completed in time"))
 	case c.stall.by <= now:
-		c.core.stats.ConnectionsStalled++
+		c.core.stats.Rules[RuleStall].Ended++
 		c.lose(errWriteStall)
 	case c.pingBy <= now:
+		c.core.stats.Rules[RuleSilence].Ended++
 		c.lose(errPing)
 	case c.lingerBy <= now:
 		c.finishDrain()

@@ -81,7 +81,7 @@ func TestNoDeadlineIsMissedOrEarly(t *testing.T) {
 			limits:  Limits{HeaderTimeout: time.Second},
 			prepare: func(p *testPeer) { p.send("HEADERS 1 0x82", "CONTINUATION 1 0x87") },
 			after:   time.Second,
-			want:    []string{`GOAWAY last=0 ENHANCE_YOUR_CALM "field block not completed in time"`},
+			want:    []string{`GOAWAY last=0 ENHANCE_YOUR_CALM "rule field_block: not completed in time"`},
 			state:   connLeaving,
 		},
 		"linger": {

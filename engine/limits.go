@@ -88,6 +88,10 @@ type Limits struct {
 	// peer gets 503 or, if the response has begun, RST_STREAM; over HTTP/1.1 its connection ends. Default 30 s.
 	RequestTimeout time.Duration
 
+	// RuleScale multiplies the budgets of all rules that count what peers do (Rule), each of which scales with the streams
+	// that a connection has open anyway. Default 1; negative: no such rule holds.
+	RuleScale float64
+
 	// TLSHandshakeTimeout is how long a TLS handshake may take. Default 10 s.
 	TLSHandshakeTimeout time.Duration
 	// PrefaceTimeout is how long a new connection may take until its first SETTINGS, or until it begins with
@@ -168,6 +172,10 @@ func (l Limits) withDefaults() Limits {
 	def(&l.ResponseBuffer, 64<<10)
 	defTimeout(&l.RequestTimeout, 30*time.Second)
 	defTimeout(&l.TLSHandshakeTimeout, 10*time.Second)
+	def(&l.RuleScale, 1)
+	if l.RuleScale < 0 {
+		l.RuleScale = ruleScaleMax
+	}
 	defTimeout(&l.PrefaceTimeout, 5*time.Second)
 	defTimeout(&l.SettingsTimeout, 10*time.Second)
 	defTimeout(&l.HeaderTimeout, 10*time.Second)

@@ -178,6 +178,14 @@ func (l *loop) readAll() {
 	l.reading = kept
 }
 
+// unclog has a connection read again that is not clogged any more.
+func (l *loop) unclog(c *conn) {
+	if c.wire.paused && !l.clogged(c) {
+		c.wire.paused = false
+		l.wantRead(c)
+	}
+}
+
 func (l *loop) readConn(c *conn) {
 	if c.state == connLost {
 		return
@@ -210,14 +218,14 @@ func (l *loop) recv(c *conn, p []byte) {
 	}
 }
 
-// clogged reports whether so many answers wait to be written that no more questions are to be read, or the application
-// wants none.
+// clogged reports whether the connection is not to be read now: it is to slow down, so many answers wait to be written that
+// no more questions are to be read, or the application wants none.
 func (l *loop) clogged(c *conn) bool {
 	n := len(c.control)
 	if c.wire.tls != nil {
 		n += c.wire.tls.said
 	}
-	return n > l.core.limits.ControlSize || c.withheld()
+	return n > l.core.limits.ControlSize || c.withheld() || c.slowed()
 }
 
 // expire calls every connection whose deadline has come.
@@ -225,6 +233,7 @@ func (l *loop) expire() {
 	l.core.expirePending()
 	for c := l.timers.due(l.core.now); c != nil; c = l.timers.due(l.core.now) {
 		c.expire()
+		l.unclog(c)
 		l.follow(c)
 	}
 }

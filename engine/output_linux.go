@@ -20,10 +20,7 @@ func (l *loop) flushAll() {
 			c.touch()
 		}
 		l.follow(c)
-		if c.wire.paused && !l.clogged(c) {
-			c.wire.paused = false
-			l.wantRead(c)
-		}
+		l.unclog(c)
 	}
 	clear(dirty)
 	l.spare = dirty[:0]

@@ -32,7 +32,7 @@ type rig struct {
 func newRig(tb testing.TB, h ws.Funcs, n int) *rig {
 	r := &rig{tb: tb, gather: newGather()}
 	h.Open = func(c *ws.Conn) { r.sockets = append(r.sockets, c) }
-	l := Limits{MaxConcurrentStreams: 1 << 21, SettingsTimeout: -1}.withDefaults()
+	l := Limits{MaxConcurrentStreams: 1 << 21, SettingsTimeout: -1, RuleScale: -1}.withDefaults()
 	r.core = newCore(l, ws.NewEndpoint(h, ws.EndpointOptions{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	r.connect()
 	r.open(n)

@@ -131,7 +131,7 @@ func TestConnectionWindowIsNotExceeded(t *testing.T) {
 }
 
 func TestNoDribble(t *testing.T) {
-	p := openPublisher(t, Limits{}, "INITIAL_WINDOW_SIZE=0", 1)
+	p := openPublisher(t, Limits{RuleScale: -1}, "INITIAL_WINDOW_SIZE=0", 1)
 	p.ask(1, "2000")
 	for range dribbleMin - 1 {
 		p.send("WINDOW_UPDATE 1 increment=1")
@@ -217,7 +217,7 @@ func TestReadyStreamLosesItsWindow(t *testing.T) {
 // Octet by octet up and down: whatever the peer does with INITIAL_WINDOW_SIZE, what is sent never exceeds
 // it, and all of it arrives once there is room.
 func TestInitialWindowUpAndDown(t *testing.T) {
-	p := openPublisher(t, Limits{}, "INITIAL_WINDOW_SIZE=0", 20)
+	p := openPublisher(t, Limits{RuleScale: -1}, "INITIAL_WINDOW_SIZE=0", 20)
 	for i := range 20 {
 		p.ask(uint32(2*i+1), "50")
 	}

@@ -34,11 +34,15 @@ func (c *conn) sendSettings() {
 
 func (c *conn) recvSettings(h frame.Header, p []byte) error {
 	if h.Flags.Has(frame.FlagAck) {
-		c.settings = settingsSynced
-		c.settingsBy = never
-		return nil
+		return c.recvSettingsAck()
 	}
-	for len(p) > 0 {
+	if err := c.charge(RuleSettings, 1); err != nil {
+		return err
+	}
+	for n := 0; len(p) > 0; n++ {
+		if n == settingsMax {
+			return c.breach(RuleSettings, frame.EnhanceYourCalm, "too many parameters")
+		}
 		var s frame.Setting
 		s, p = frame.ParseSetting(p)
 		if err := c.recvSetting(s); err != nil {
@@ -51,6 +55,18 @@ func (c *conn) recvSettings(h frame.Header, p []byte) error {
 	}
 	c.control = frame.AppendSettingsAck(c.controls())
 	c.touch()
+	return nil
+}
+
+// settingsMax is how many parameters a frame may have: four times what there are.
+const settingsMax = 32
+
+func (c *conn) recvSettingsAck() error {
+	if c.settings == settingsSynced {
+		return c.charge(RuleGlitch, 1)
+	}
+	c.settings = settingsSynced
+	c.settingsBy = never
 	return nil
 }
 

@@ -84,7 +84,7 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 	r.await(t, sockets+1, sockets)
 	until(t, "the connection is given up", func() bool {
 		s := r.Stats()
-		return s.ConnectionsStalled == 1 && s.Connections == 1
+		return s.Rules[engine.RuleStall].Ended == 1 && s.Connections == 1
 	})
 	quick.echo(id, "quick to the end")
 	for _, err := range r.errs() {

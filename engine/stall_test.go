@@ -42,7 +42,7 @@ func TestStallOfAWindow(t *testing.T) {
 	p.wantState("there is a second left", connOpen)
 	p.later(time.Second)
 	p.wantState("neither PINGs nor octets of window move the deadline", connLost)
-	if n := p.core.stats.ConnectionsStalled; n != 1 {
+	if n := p.core.stats.Rules[RuleStall].Ended; n != 1 {
 		t.Errorf("%d connections stalled, want 1", n)
 	}
 }

@@ -7,7 +7,6 @@ import "h2ws/engine/frame"
 type Stats struct {
 	Connections         int64  // on loops now: of HTTP/2 or a WebSocket each, or with nothing said yet
 	ConnectionsAccepted uint64 // since the start, whatever they spoke
-	ConnectionsStalled  uint64 // given up: waiting output made no progress in Limits.WriteTimeout
 	AcceptErrors        uint64 // failures to accept a connection, as when descriptors run out
 
 	TLSHandshakes         int64  // of TLS, under way
@@ -56,13 +55,43 @@ type Stats struct {
 	// ConnectionErrors counts the connections that the peer's errors ended, by error code
 	// (RFC 9113 §7), unknown codes with the last.
 	ConnectionErrors [frame.HTTP11Required + 1]uint64
+
+	// Rules counts what was done about peers, by the Rule that they met.
+	Rules [RuleCount]RuleStats
+}
+
+// RuleStats counts what a rule had done.
+type RuleStats struct {
+	Slowed  uint64 // connections not read for a while
+	Refused uint64 // streams refused, or sockets closed
+	Drained uint64 // connections told by GOAWAY(NO_ERROR) to open no more streams
+	Ended   uint64 // connections ended
+}
+
+func (s *RuleStats) count(a action) {
+	switch a {
+	case actSlow:
+		s.Slowed++
+	case actRefuse:
+		s.Refused++
+	case actDrain:
+		s.Drained++
+	case actEnd:
+		s.Ended++
+	}
+}
+
+func (s *RuleStats) add(t *RuleStats) {
+	s.Slowed += t.Slowed
+	s.Refused += t.Refused
+	s.Drained += t.Drained
+	s.Ended += t.Ended
 }
 
 // add sums two of them, field by field.
 func (s *Stats) add(t *Stats) {
 	s.Connections += t.Connections
 	s.ConnectionsAccepted += t.ConnectionsAccepted
-	s.ConnectionsStalled += t.ConnectionsStalled
 	s.AcceptErrors += t.AcceptErrors
 	s.TLSHandshakes += t.TLSHandshakes
 	s.TLSHandshakesFailed += t.TLSHandshakesFailed
@@ -100,5 +129,8 @@ func (s *Stats) add(t *Stats) {
 	s.Panics += t.Panics
 	for i := range s.ConnectionErrors {
 		s.ConnectionErrors[i] += t.ConnectionErrors[i]
+	}
+	for i := range s.Rules {
+		s.Rules[i].add(&t.Rules[i])
 	}
 }

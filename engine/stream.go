@@ -272,6 +272,10 @@ func (s *stream) WriteControl(op ws.Opcode, payload []byte) {
 	if s.end || s.state == stateClosed {
 		return
 	}
+	if !s.shut && s.conn.count(RuleSocketPing, 1) == actRefuse {
+		s.conn.ledger.forgive(RuleSocketPing)
+		s.ws.Close(ws.ClosePolicyViolation, "too many pings")
+	}
 	g := s.queue.pong()
 	if g == nil {
 		g = s.core().segments.get()
