@@ -71,6 +71,7 @@ var (
 		"engine/poll_linux.go",   // epoll
 		"engine/sock_linux.go",   // read, write
 		"engine/mailbox.go",      // the lock between them
+		"engine/watchdog.go",     // looks at the loop from outside
 		"engine/topic.go",        // what publishers and loops share
 		"ws/pending.go",          // decisions from any goroutine, with a context
 

@@ -130,6 +130,9 @@ type Limits struct {
 	// WriteTimeout ends a connection that takes less than 1 KiB of waiting output in so long, be it that its
 	// socket is full or its window used up. Default 30 s.
 	WriteTimeout time.Duration
+	// BlockTime is how long a callback may keep its loop from everything else before that is logged, with the
+	// callback's stack. Default 500 ms.
+	BlockTime time.Duration
 }
 
 const (
@@ -191,6 +194,7 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.SocketPongTimeout, 10*time.Second)
 	defTimeout(&l.IdleTimeout, 3*time.Minute)
 	defTimeout(&l.WriteTimeout, 30*time.Second)
+	defTimeout(&l.BlockTime, 500*time.Millisecond)
 	return l
 }
 

@@ -21,6 +21,8 @@ type loop struct {
 	core   *core
 	poller *poller
 	start  time.Time
+	clock  clock
+	heart  heart
 	conns  []*conn // by index; nil: free
 	free   []int
 	open   int // connections in conns
@@ -86,6 +88,7 @@ func (l *loop) run() {
 	defer close(l.done)
 	defer l.poller.close()
 	defer l.core.delist()
+	l.heart.name()
 	for l.stop == stopNot || l.open > 0 || len(l.core.leaving) > 0 {
 		l.turn()
 	}
@@ -95,9 +98,12 @@ func (l *loop) run() {
 
 func (l *loop) turn() {
 	k := l.core
-	events := l.poller.wait(l.patience())
+	patience := l.patience()
+	l.heart.rest()
+	events := l.poller.wait(patience)
+	l.heart.beat()
 	k.box.awake()
-	k.now = time.Since(l.start)
+	k.now = l.clock.tick(time.Since(l.start), patience)
 	for i := range events {
 		l.mark(&events[i])
 	}
@@ -105,6 +111,7 @@ func (l *loop) turn() {
 	l.readAll()
 	for more := true; more; {
 		more = k.deliver()
+		l.heart.beat()
 		l.flushAll()
 	}
 	k.settle()
@@ -129,7 +136,7 @@ func (l *loop) patience() time.Duration {
 	if next == never {
 		return never
 	}
-	return max(0, next-time.Since(l.start))
+	return max(0, next-l.clock.at(time.Since(l.start)))
 }
 
 // mark notes what an event says of its connection.
@@ -164,6 +171,7 @@ func (l *loop) wantRead(c *conn) {
 func (l *loop) readAll() {
 	kept := l.reading[:0]
 	for _, c := range l.reading {
+		l.heart.beat()
 		if !c.withheld() {
 			l.readConn(c)
 		}

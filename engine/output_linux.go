@@ -15,6 +15,7 @@ func (l *loop) flushAll() {
 	dirty := k.dirty
 	k.dirty = l.spare[:0]
 	for _, c := range dirty {
+		l.heart.beat()
 		c.dirty = false
 		if l.flush(c) {
 			c.touch()

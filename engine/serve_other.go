@@ -14,8 +14,9 @@ import (
 
 // loop does not exist on this system: everything without I/O works, serving does not.
 type loop struct {
-	load atomic.Int64
-	done chan struct{}
+	heart heart
+	load  atomic.Int64
+	done  chan struct{}
 }
 
 type stopState uint8

@@ -52,6 +52,7 @@ type Server struct {
 	service      *service // of HTTP; nil: none
 	http1        *http1
 	handshakes   *handshakes
+	watchdog     *watchdog
 	listeners    map[net.Listener]struct{}
 	closed       chan struct{} // closed when the server begins to end
 	acceptErrors atomic.Uint64
@@ -168,6 +169,7 @@ func (s *Server) startLoops() error {
 	}
 	s.handshakes = newHandshakes(limits)
 	s.http1 = newHTTP1(limits, log, s.service, s.release)
+	s.watchdog = newWatchdog(limits.BlockTime, log, s.loops)
 	return nil
 }
 
@@ -204,6 +206,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return errors.Join(ctx.Err(), s.Close())
 		}
 	}
+	s.watchdog.end()
 	return <-guests
 }
 
@@ -228,6 +231,7 @@ func (s *Server) Close() error {
 	for _, l := range loops {
 		<-l.done
 	}
+	s.watchdog.end()
 	return nil
 }
 
@@ -265,5 +269,6 @@ func (s *Server) Stats() Stats {
 	}
 	s.http1.addTo(&total)
 	s.handshakes.addTo(&total)
+	s.watchdog.addTo(&total)
 	return total
 }

@@ -51,6 +51,7 @@ type Stats struct {
 	ResetsReceived uint64 // RST_STREAM
 	ResetsSent     uint64 // RST_STREAM, stream errors included
 	Panics         uint64 // callbacks and handlers that panicked
+	LoopsBlocked   uint64 // times that a callback kept its loop from everything else for Limits.BlockTime
 
 	// ConnectionErrors counts the connections that the peer's errors ended, by error code
 	// (RFC 9113 §7), unknown codes with the last.
@@ -127,6 +128,7 @@ func (s *Stats) add(t *Stats) {
 	s.ResetsReceived += t.ResetsReceived
 	s.ResetsSent += t.ResetsSent
 	s.Panics += t.Panics
+	s.LoopsBlocked += t.LoopsBlocked
 	for i := range s.ConnectionErrors {
 		s.ConnectionErrors[i] += t.ConnectionErrors[i]
 	}
