@@ -88,8 +88,8 @@ func (d *watchdog) look(w *watch, now time.Time) {
 		w.beats, w.since, w.told = beats, now, false
 	case !w.told && now.Sub(w.since) >= d.limit:
 		w.told = true
-		d.blocked.Add(1)
 		d.log.Error("a callback blocks its loop", "for", now.Sub(w.since), "stack", string(stackOf(w.heart.goroutine)))
+		d.blocked.Add(1)
 	}
 }
 
