@@ -119,6 +119,7 @@ func (c *conn) feed(s *stream, p []byte) {
 		s.ping = pingAnswered
 	}
 	before := s.ws.Held()
+	k.receiver.Now = k.now
 	s.ws.Feed(&k.receiver, p)
 	held := s.ws.Held()
 	if held == before {

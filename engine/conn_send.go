@@ -137,6 +137,7 @@ func (c *conn) pullStream(g *gather, s *stream) bool {
 			c.ready.Remove(&s.slot)
 			c.blocked.Push(&s.slot)
 			s.turn = turnBlocked
+			s.startStall()
 			c.noteAge(s)
 			return true
 		}
@@ -190,6 +191,9 @@ func (c *conn) fill(g *gather, s *stream, n int) (length int) {
 			g.copy(seg.b[:m])
 		}
 		length += m
+		if s.stall.by != 0 && seg.kind == segmentMessage {
+			s.stall.progress(m)
+		}
 		seg.b, seg.begun = seg.b[m:], true
 		if len(seg.b) == 0 {
 			c.sentSegment(s, s.queue.pop())

@@ -43,7 +43,7 @@ func TestHTTPRapidReset(t *testing.T) {
 	const resets, slots = 10_000, 50
 	release := make(chan struct{})
 	var running, most atomic.Int64
-	r, _, _ := serveHTTP(t, engine.Limits{RequestsConn: slots, Requests: 60}, func(w http.ResponseWriter, q *http.Request) {
+	r, _, _ := serveHTTP(t, engine.Limits{RequestsConn: slots, Requests: 60, RuleScale: -1}, func(w http.ResponseWriter, q *http.Request) {
 		n := running.Add(1)
 		defer running.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {

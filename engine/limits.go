@@ -130,6 +130,13 @@ type Limits struct {
 	// WriteTimeout ends a connection that takes less than 1 KiB of waiting output in so long, be it that its
 	// socket is full or its window used up. Default 30 s.
 	WriteTimeout time.Duration
+	// StreamTimeout closes a socket, with the code of its queue limits, whose own window lets less than 1 KiB of its queue
+	// through in so long, nor all of it. Policies bound the queue, and this the time for which it is held. In seconds,
+	// at most 2 min. Default 30 s.
+	StreamTimeout time.Duration
+	// MessageTimeout closes a socket, with 1008, whose peer takes so long to complete a message or a frame of one, unless
+	// 16 KiB of it come in the time. Default 30 s.
+	MessageTimeout time.Duration
 	// BlockTime is how long a callback may keep its loop from everything else before that is logged, with the
 	// callback's stack. Default 500 ms.
 	BlockTime time.Duration
@@ -194,6 +201,8 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.SocketPongTimeout, 10*time.Second)
 	defTimeout(&l.IdleTimeout, 3*time.Minute)
 	defTimeout(&l.WriteTimeout, 30*time.Second)
+	defTimeout(&l.StreamTimeout, 30*time.Second)
+	defTimeout(&l.MessageTimeout, 30*time.Second)
 	defTimeout(&l.BlockTime, 500*time.Millisecond)
 	return l
 }

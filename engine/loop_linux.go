@@ -132,7 +132,7 @@ func (l *loop) patience() time.Duration {
 	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.drained) > 0 || !k.box.sleep() {
 		return 0
 	}
-	next := min(l.timers.next(), k.nextWaiting(), k.nextPending(), k.nextDrain())
+	next := min(l.timers.next(), k.nextWaiting(), k.nextPending(), k.nextMessage(), k.nextDrain())
 	if next == never {
 		return never
 	}
@@ -239,6 +239,7 @@ func (l *loop) clogged(c *conn) bool {
 // expire calls every connection whose deadline has come.
 func (l *loop) expire() {
 	l.core.expirePending()
+	l.core.expireMessages()
 	for c := l.timers.due(l.core.now); c != nil; c = l.timers.due(l.core.now) {
 		c.expire()
 		l.unclog(c)

@@ -203,6 +203,7 @@ func (m *membership) wait() {
 }
 
 func (s *stream) rests() {
+	s.stall.end()
 	if s.drains {
 		s.drain()
 	}

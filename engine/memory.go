@@ -227,8 +227,8 @@ func (c *conn) expireAges() {
 	}
 	for range min(c.blocked.Len(), visitsTurn) {
 		s := streamOf(c.blocked.Front())
-		if s.kind == streamSocket {
-			s.dropStale()
+		if s.kind == streamSocket && s.dropStale() && s.stall.over(c.core.now) {
+			s.expireStall()
 		}
 		if s.turn == turnBlocked {
 			c.blocked.Remove(&s.slot)
@@ -238,10 +238,14 @@ func (c *conn) expireAges() {
 	}
 }
 
-// noteAge has expireAges called when the oldest message of a blocked stream is too old.
+// noteAge has expireAges called when the oldest message of a blocked stream is too old, or the stream has stalled.
 func (c *conn) noteAge(s *stream) {
+	if s.kind != streamSocket {
+		return
+	}
+	c.ageBy = min(c.ageBy, s.stall.deadline(c.core.now))
 	g := s.queue.oldest()
-	if g == nil || s.kind != streamSocket {
+	if g == nil {
 		return
 	}
 	if l := s.limitsFor(g.topic); l.MaxAge > 0 {

@@ -209,6 +209,7 @@ func (p *testPeer) later(d time.Duration) {
 	p.core.now += d
 	p.core.openWaiting()
 	p.core.expirePending()
+	p.core.expireMessages()
 	p.conn.expire()
 	p.settle()
 }

@@ -145,7 +145,7 @@ func (s *sim) limits() Limits {
 	}
 	l.HandshakeTimeout = pick(s.r, timeout, -1, 500*time.Millisecond)
 	l.PrefaceTimeout, l.SettingsTimeout, l.HeaderTimeout, l.IdleTimeout = timeout, timeout, timeout, timeout
-	l.PingInterval, l.PingTimeout, l.WriteTimeout = timeout, timeout, timeout
+	l.PingInterval, l.PingTimeout, l.WriteTimeout, l.StreamTimeout = timeout, timeout, timeout, -1
 	l = l.withDefaults()
 	l.ConnWindow = pick[int32](s.r, 70_000, 300_000, 1<<20) // less than a Server has, so that credit is due more often
 	return l

@@ -40,7 +40,8 @@ type stream struct {
 	reset   bool // RST_STREAM(NO_ERROR) right behind END_STREAM
 	asked   bool // a Close was posted; guarded by the mailbox's lock
 	ping    pingState
-	drains  bool // OnDrain is to be called when the queue is empty
+	drains  bool        // OnDrain is to be called when the queue is empty
+	stall   streamStall // while its own window stands in its way
 }
 
 // rare is what a stream has an object more for.

@@ -155,7 +155,7 @@ func (f *fan) limits() Limits {
 	l := Limits{
 		MaxConcurrentStreams: 100,
 		PrefaceTimeout:       -1, SettingsTimeout: -1, HeaderTimeout: -1, CloseTimeout: -1,
-		PingInterval: -1, PingTimeout: -1, IdleTimeout: -1, WriteTimeout: -1,
+		PingInterval: -1, PingTimeout: -1, IdleTimeout: -1, WriteTimeout: -1, StreamTimeout: -1,
 	}
 	if f.gentle {
 		l.Queue = f.noLimits()

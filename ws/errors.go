@@ -47,6 +47,9 @@ var (
 	// ErrFragments: a message from the peer has too many fragments.
 	ErrFragments = errors.New("ws: too many fragments")
 
+	// ErrIncomplete: a message from the peer was not completed in time.
+	ErrIncomplete = errors.New("ws: message not completed in time")
+
 	// ErrPanic: the handler panicked.
 	ErrPanic = errors.New("ws: handler panicked")
 

@@ -25,7 +25,7 @@ func (c *Conn) Feed(r *Receiver, p []byte) {
 func (c *Conn) feedWhole(r *Receiver, p []byte) (rest []byte) {
 	h, n := ConsumeHeader(p)
 	if n == 0 || h.Length > uint64(len(p)-n) || !h.Fin() || h.Opcode() == OpContinuation {
-		c.partial = r.acquire()
+		c.partial = r.acquire(c)
 		return p
 	}
 	if rule := h.violation(n); rule != "" {

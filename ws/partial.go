@@ -1,10 +1,15 @@
 package ws
 
+import "time"
+
 // A partial is what a Conn keeps of a frame or message that is not complete.
 //
 // 0 <= checked <= len(buf) <= size <= messageBytesMax.
 type partial struct {
-	next *partial // free list of the Receiver
+	next, prev *partial // of those in use, or next alone of the free ones
+	conn       *Conn
+	since      time.Duration // on the Receiver's clock: it began then, or has grown enough since before
+	grown      int           // octets of it as of since
 
 	// The message, begun if fragments > 0.
 	buf       []byte // owned: what has arrived, unmasked

@@ -1,11 +1,14 @@
 package ws
 
-import "math/bits"
+import (
+	"math/bits"
+	"time"
+)
 
 // Limits of what a Receiver keeps for later. They bound what a burst of cut
 // messages leaves behind on a loop; what is above them goes to the collector.
 const (
-	freePartialsMax = 1024    // about 160 octets each
+	freePartialsMax = 1024    // about 190 octets each
 	freeBytesMax    = 1 << 20 // of buffers
 	bufferLenMin    = 128     // holds any control frame
 	bufferClasses   = 14      // 128 octets to 1 MiB
@@ -15,25 +18,33 @@ const (
 // buffers that are not in use, so that frames cut anywhere allocate nothing in
 // steady state. Its zero value is ready. It belongs to the loop's goroutine.
 type Receiver struct {
+	// Now is the time since an arbitrary start, kept up to date by the engine.
+	Now time.Duration
+
+	used      partialList // in the order of since
 	partials  *partial
 	partialsN int
 	buffers   [bufferClasses][][]byte // by class, all empty
 	bytes     int                     // sum of their capacities <= freeBytesMax
 }
 
-// acquire returns a partial that is zero.
-func (r *Receiver) acquire() *partial {
+// acquire returns a partial for c that is zero else.
+func (r *Receiver) acquire(c *Conn) *partial {
 	f := r.partials
 	if f == nil {
-		return new(partial)
+		f = new(partial)
+	} else {
+		r.partials, f.next = f.next, nil
+		r.partialsN--
 	}
-	r.partials, f.next = f.next, nil
-	r.partialsN--
+	f.conn, f.since = c, r.Now
+	r.used.push(f)
 	return f
 }
 
 // release takes back a partial and its buffers.
 func (r *Receiver) release(f *partial) {
+	r.used.remove(f)
 	r.drop(&f.buf)
 	r.drop(&f.control)
 	if r.partialsN == freePartialsMax {

@@ -47,7 +47,7 @@ func TestReceiverBounded(t *testing.T) {
 	s := open(t, EndpointOptions{})
 	var partials []*partial
 	for range freePartialsMax + 10 {
-		f := s.r.acquire()
+		f := s.r.acquire(nil)
 		f.buf = s.r.buffer(60000)
 		f.control = s.r.buffer(100)
 		partials = append(partials, f)
@@ -70,14 +70,14 @@ func TestReceiverBounded(t *testing.T) {
 
 func TestReceiverReturnsZero(t *testing.T) {
 	var r Receiver
-	f := r.acquire()
-	*f = partial{buf: r.buffer(1), size: 1, checked: 1, fragments: 1, fin: true, inFrame: true, headerLen: 3}
+	f := r.acquire(nil)
+	f.buf, f.size, f.checked, f.fragments, f.fin, f.inFrame, f.headerLen, f.grown = r.buffer(1), 1, 1, 1, true, true, 3, 1
 	r.release(f)
-	again := r.acquire()
+	again := r.acquire(nil)
 	if again != f {
 		t.Fatal("a partial was not used again")
 	}
-	if again.next != nil || again.buf != nil || again.size+again.checked+again.fragments+int(again.headerLen) != 0 || again.fin || again.inFrame {
+	if again.next != nil || again.buf != nil || again.size+again.checked+again.grown+again.fragments+int(again.headerLen) != 0 || again.fin || again.inFrame {
 		t.Errorf("a used partial is not zero: %+v", again)
 	}
 }
