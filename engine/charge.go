@@ -7,12 +7,12 @@ import (
 )
 
 // trifles decides when a connection does enough to have a ledger: more than trivial things in a row, or one a second.
-type trifles struct{ n, at uint16 }
+type trifles struct{ n, at uint8 }
 
 const trivial = 32
 
 // add counts one more and reports whether it is enough. seconds may wrap.
-func (t *trifles) add(seconds uint16) bool {
+func (t *trifles) add(seconds uint8) bool {
 	t.n -= min(t.n, seconds-t.at)
 	t.at = seconds
 	t.n++
@@ -44,7 +44,7 @@ func (c *conn) charge(r Rule, n float32) error {
 func (c *conn) count(r Rule, n float32) action {
 	now := milliseconds(c.core.now)
 	if c.ledger == nil {
-		if !c.early.add(uint16(now / 1000)) {
+		if !c.early.add(uint8(now / 1000)) {
 			return actNone
 		}
 		c.ledger = newLedger(c.core.now, c.lastPeerID)

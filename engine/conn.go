@@ -28,7 +28,6 @@ type conn struct {
 	resets     *resetLog // nil: none
 
 	// Receiving; see conn_recv.go.
-	proto      protocol
 	header     frame.Header
 	recvWindow flow.RecvWindow
 	held       []byte // a cut frame header, preface or payload; of a raw connection what its 101 says
@@ -66,6 +65,7 @@ type conn struct {
 	// What the peer does; see rules.go.
 	ledger *ledger // nil: nothing to speak of
 	early  trifles
+	proto  protocol
 	frames uint32 // DATA frames sent before there was a ledger
 
 	// Times on the core's clock; see deadline.go.
