@@ -25,6 +25,7 @@ func (s *Server) acceptAll(l net.Listener, config *tls.Config) error {
 		}
 	}()
 	for {
+		s.admission.wait(s.closed)
 		err := s.accept(l, config, &waiting)
 		if s.isClosed() {
 			return ErrServerClosed
@@ -55,6 +56,10 @@ func (s *Server) accept(l net.Listener, config *tls.Config, waiting *net.Conn) e
 		if err != nil {
 			return err
 		}
+		if !s.admission.enter(nc) {
+			nc.Close()
+			return nil
+		}
 		*waiting = nc
 	}
 	nc := *waiting
@@ -66,7 +71,7 @@ func (s *Server) accept(l net.Listener, config *tls.Config, waiting *net.Conn) e
 		if s.handshakes.enter(nc, s.closed) {
 			go s.secure(nc, config)
 		} else {
-			nc.Close()
+			s.part(nc)
 		}
 		return nil
 	}
@@ -77,10 +82,17 @@ func (s *Server) accept(l net.Listener, config *tls.Config, waiting *net.Conn) e
 	*waiting = nil
 	defer nc.Close()
 	if err != nil {
+		s.admission.leave(remoteOf(nc).Addr())
 		return err
 	}
 	s.leastLoaded().assign(&arrival{fd: fd, remote: remoteOf(nc), proto: protoUnknown})
 	return nil
+}
+
+// part closes a connection that no loop has.
+func (s *Server) part(nc net.Conn) {
+	nc.Close()
+	s.admission.leave(remoteOf(nc).Addr())
 }
 
 // remoteOf is the peer's address, if it has one.
@@ -102,6 +114,7 @@ func (s *Server) release(nc net.Conn, a *arrival) {
 	if err != nil {
 		s.acceptErrors.Add(1)
 		s.logger().Warn("no descriptor for a connection", "remote", a.remote, "error", err)
+		s.admission.leave(a.remote.Addr())
 		return
 	}
 	a.fd = fd
@@ -114,6 +127,7 @@ func (s *Server) admit(fd int, ahead []byte, remote netip.AddrPort) {
 	if err != nil {
 		s.acceptErrors.Add(1)
 		s.logger().Warn("no descriptor for a connection of HTTP/1.1", "remote", remote, "error", err)
+		s.admission.leave(remote.Addr())
 		return
 	}
 	s.http1.take(&guest{Conn: nc, ahead: ahead})

@@ -60,6 +60,7 @@ var (
 	withIO = []string{
 		"engine/server.go",       // the public calls, from any goroutine
 		"engine/accept.go",       // listeners
+		"engine/admission.go",    // how many of them there may be
 		"engine/http1.go",        // net/http on connections that speak HTTP/1.1
 		"engine/guest.go",        // one of them
 		"engine/upgrade.go",      // its way to a loop

@@ -67,6 +67,7 @@ type conn struct {
 	early  trifles
 	proto  protocol
 	frames uint32 // DATA frames sent before there was a ledger
+	weight int    // octets, as of the last look; see overload.go
 
 	// Times on the core's clock; see deadline.go.
 	prefaceBy  time.Duration
@@ -193,6 +194,7 @@ func (c *conn) loseStreams() (more bool) {
 	}
 	err := fmt.Errorf("%w: %w", ws.ErrConnLost, c.cause)
 	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) { c.forget(s, sendReset, err) })
+	c.weigh()
 	return c.streams.len() > 0
 }
 

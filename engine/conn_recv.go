@@ -290,6 +290,9 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 	if c.drain == drainFinal {
 		return c.blockError(id, c.hpack.Discard(block)) // above the id in our GOAWAY
 	}
+	if c.core.overload >= OverloadStreams {
+		return c.shed(id, block)
+	}
 	if err := c.charge(RuleOpen, 1); err != nil {
 		return err
 	}
@@ -307,6 +310,17 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 		return c.blockError(id, err)
 	}
 	return c.recvRequest(id, end, request)
+}
+
+// shed answers a request that the process has no memory for, which is not the peer's fault.
+func (c *conn) shed(id uint32, block []byte) error {
+	c.lastPeerID = id
+	c.core.stats.StreamsShed++
+	if err := c.blockError(id, c.hpack.Discard(block)); err != nil {
+		return err
+	}
+	c.sayReset(id, frame.RefusedStream)
+	return nil
 }
 
 // decline answers a request for which there is no room.

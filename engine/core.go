@@ -51,6 +51,10 @@ type core struct {
 	handshake ws.Request
 	warmed    uint32 // see conn.warm
 
+	overload Overload
+	weight   int // octets of all connections, as they were last weighed
+	weighed  int // of it, those in the process's account
+
 	holding int          // octets in its logs and queues, shared ones each time, and what its sockets have not taken
 	holds   atomic.Int64 // the same as of its last turn
 	asked   atomic.Bool  // to relieve

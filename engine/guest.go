@@ -70,7 +70,7 @@ func (g *guest) Close() error {
 	if !g.served.Load() {
 		g.home.unserved.Add(1)
 	}
-	return g.Conn.Close()
+	return g.home.part(g)
 }
 
 // body is a request's: when it is read, its deadline does not stand in the way of a long answer.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ type http1 struct {
 	limits  Limits
 	service *service                 // of Server.HTTP; nil: none
 	release func(net.Conn, *arrival) // to a loop
+	left    func(netip.Addr)         // a connection is closed
 	server  http.Server
 	queue   chan *guest // not yet accepted; as many as there may be guests, so that nobody waits to send
 	ended   chan struct{}
@@ -35,9 +37,9 @@ type http1 struct {
 	expired  atomic.Uint64 // requests
 }
 
-func newHTTP1(l Limits, log *slog.Logger, service *service, release func(net.Conn, *arrival)) *http1 {
+func newHTTP1(l Limits, log *slog.Logger, service *service, release func(net.Conn, *arrival), left func(netip.Addr)) *http1 {
 	h := &http1{
-		limits: l, service: service, release: release,
+		limits: l, service: service, release: release, left: left,
 		queue:  make(chan *guest, l.HTTPConnections),
 		ended:  make(chan struct{}),
 		guests: make(map[*guest]struct{}),
@@ -73,11 +75,11 @@ func (h *http1) take(g *guest) {
 	defer h.mu.Unlock()
 	switch {
 	case h.guests == nil:
-		g.Conn.Close()
+		h.part(g)
 	case len(h.guests) >= h.limits.HTTPConnections:
 		h.full.Add(1)
 		g.Conn.Write([]byte("HTTP/1.1 503 \r\nConnection: close\r\n\r\n")) // its first octets: there is room
-		g.Conn.Close()
+		h.part(g)
 	default:
 		h.taken.Add(1)
 		if g.tls != nil {
@@ -120,8 +122,14 @@ func (h *http1) close() {
 	h.guests = nil
 	h.mu.Unlock()
 	for g := range guests {
-		g.Conn.Close()
+		h.part(g)
 	}
+}
+
+// part closes the connection of a guest that is on no list.
+func (h *http1) part(g *guest) error {
+	h.left(remoteOf(g).Addr())
+	return g.Conn.Close()
 }
 
 // listener hands the guests to the net/http server.

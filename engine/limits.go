@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"runtime/debug"
 	"time"
 
 	"h2ws/flow"
@@ -15,6 +16,12 @@ type Limits struct {
 	// MaxConcurrentStreams is the setting of that name: the open streams of one connection.
 	// A stream above it gets REFUSED_STREAM. Default 1000; trunks from a gateway want up to 1<<20.
 	MaxConcurrentStreams uint32
+
+	// Connections bounds the connections of the server, whatever they speak, and ConnectionsAddr those of one address, or of
+	// one IPv6 network of 64 bits; above either a connection is reset when it is accepted. Defaults 100,000 and
+	// 16,384, as a proxy in front has one address; where clients have their own 100 are plenty.
+	Connections     int
+	ConnectionsAddr int
 
 	// StreamWindow is our INITIAL_WINDOW_SIZE, in octets. Default and least 65,535: before its first
 	// SETTINGS is acknowledged a peer may send that much in any case.
@@ -45,9 +52,11 @@ type Limits struct {
 	// it Send and SendPrepared fail with ErrMailboxFull, and what is published to a topic is dropped for
 	// the loop's members. Default 64 MiB.
 	MailboxSize int
-	// MemorySize bounds the octets of messages that wait anywhere in the process, shared ones counted
-	// once, with 96 for each place in a queue: above it the largest logs are cut and the policies of the
-	// largest backlogs applied as if their queues were full. Default 1 GiB.
+	// MemorySize bounds the octets that the process holds for peers, as this package accounts for them: connections, streams,
+	// what has come in of incomplete messages, and messages that wait, shared ones counted once, with 96 for
+	// each place in a queue. Before it is reached connections and streams are refused (Overload); above it the largest logs
+	// are cut and the policies of the largest backlogs applied as if their queues were full. Default 1 GiB or, with
+	// GOMEMLIMIT, half of that.
 	MemorySize int64
 	// ControlSize bounds the control frames waiting on one connection, in octets: above it the
 	// connection is not read until they drain. Default 64 KiB.
@@ -154,6 +163,8 @@ const (
 // withDefaults returns l with every zero replaced and every value within its bounds.
 func (l Limits) withDefaults() Limits {
 	def(&l.MaxConcurrentStreams, 1000)
+	def(&l.Connections, 100_000)
+	def(&l.ConnectionsAddr, 16_384)
 	def(&l.StreamWindow, flow.InitialSize)
 	l.StreamWindow = max(l.StreamWindow, flow.InitialSize)
 	def(&l.ConnWindow, 1<<20)
@@ -165,7 +176,7 @@ func (l Limits) withDefaults() Limits {
 	l.Queue = l.Queue.WithDefaults()
 	def(&l.MailboxSize, 64<<20)
 	l.MailboxSize = min(l.MailboxSize, mailboxSizeMax)
-	def(&l.MemorySize, 1<<30)
+	def(&l.MemorySize, memorySizeDefault())
 	def(&l.ControlSize, 64<<10)
 	def(&l.HeaderBlockSize, 32<<10)
 	def(&l.Continuations, 8)
@@ -205,6 +216,13 @@ func (l Limits) withDefaults() Limits {
 	defTimeout(&l.MessageTimeout, 30*time.Second)
 	defTimeout(&l.BlockTime, 500*time.Millisecond)
 	return l
+}
+
+func memorySizeDefault() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		return max(limit/2, 1)
+	}
+	return 1 << 30
 }
 
 func def[T comparable](v *T, d T) {

@@ -39,6 +39,8 @@ type loop struct {
 
 	guests func(fd int, ahead []byte, remote netip.AddrPort) // what becomes of those who speak HTTP/1.1
 
+	left func(netip.Addr) // a connection is closed
+
 	stop stopState
 	load atomic.Int64 // connections assigned to it, for the acceptor
 	done chan struct{}
@@ -59,7 +61,8 @@ const (
 // readSize is what one read takes: above 64 KiB the system call no longer counts.
 const readSize = 64 << 10
 
-func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, guests func(int, []byte, netip.AddrPort), pending *atomic.Int64) (*loop, error) {
+func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, pending *atomic.Int64,
+	guests func(int, []byte, netip.AddrPort), left func(netip.Addr)) (*loop, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, err
@@ -74,6 +77,7 @@ func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, g
 		sealed: new(gather),
 		iov:    make([]unix.Iovec, 0, iovMax),
 		guests: guests,
+		left:   left,
 		done:   make(chan struct{}),
 	}
 	l.core.http = http
@@ -115,6 +119,7 @@ func (l *loop) turn() {
 		l.flushAll()
 	}
 	k.settle()
+	k.judge()
 	k.relieve()
 	k.tellDrops()
 	k.tellDrained()
@@ -260,6 +265,7 @@ func (l *loop) follow(c *conn) {
 	if c.wire.index < 0 {
 		return
 	}
+	c.weigh()
 	if c.state == connLost {
 		l.remove(c)
 		return
@@ -318,6 +324,7 @@ func (l *loop) remove(c *conn) {
 		c.held = nil
 	} else {
 		unix.Close(c.wire.fd)
+		l.left(c.remote.Addr())
 	}
 	l.conns[c.wire.index] = nil
 	l.free = append(l.free, int(c.wire.index))
@@ -334,6 +341,7 @@ func (l *loop) assign(a *arrival) {
 	l.load.Add(1)
 	if !l.core.box.call(func() { l.adopt(a) }) {
 		unix.Close(a.fd)
+		l.left(a.remote.Addr())
 	}
 }
 

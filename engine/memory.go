@@ -42,7 +42,7 @@ func changeHolders(change func([]*core) []*core) {
 func (k *core) largestHolder() *core {
 	largest := k
 	for _, c := range *holders.Load() {
-		if c.holds.Load() > largest.holds.Load() && held.Load() > c.limits.MemorySize {
+		if c.holds.Load() > largest.holds.Load() && held.Load() > c.messagesMax() {
 			largest = c
 		}
 	}
@@ -75,7 +75,7 @@ func (k *core) unhold(p *ws.Prepared) {
 // reliefsTurn is how many logs or connections are relieved in one turn at most.
 const reliefsTurn = 50
 
-// relieve brings what the process holds below Limits.MemorySize, on the loop that holds the most: the largest log
+// relieve brings the messages that the process holds below what Limits.MemorySize leaves for them, on the loop that holds the most: the largest log
 // is cut in half, or the policies of the connection with the largest backlog are applied as if its queues
 // were full, until it is enough. What is lost is counted where such losses always are.
 func (k *core) relieve() {
@@ -112,7 +112,7 @@ func (k *core) askRelief() {
 // holdsTooMuch reports whether the process holds more than this core's limit.
 func (k *core) holdsTooMuch() bool {
 	k.holdSegments()
-	return held.Load() > k.limits.MemorySize
+	return held.Load() > k.messagesMax()
 }
 
 // holdSegments brings held and holds up to date. An atomic addition for every segment would cost as much as the segment.
@@ -122,6 +122,10 @@ func (k *core) holdSegments() {
 		p.held = p.used
 	}
 	k.holds.Store(int64(k.holding))
+	if k.weighed != k.weight {
+		standing.Add(int64(k.weight - k.weighed))
+		k.weighed = k.weight
+	}
 }
 
 func (k *core) largestLog() (largest *share) {

@@ -83,7 +83,8 @@ func (s *stream) dropStale() bool {
 // over reports whether the queue is at a limit.
 func (s *stream) over(l *ws.QueueLimits) bool {
 	queued := s.queued.Load()
-	return int(queued&queuedOctets) >= l.MaxBytes || int(queued&^queuedSlow/queuedMessage) >= l.MaxMessages
+	octetsMax, messagesMax := s.core().queueLimits(l)
+	return int(queued&queuedOctets) >= octetsMax || int(queued&^queuedSlow/queuedMessage) >= messagesMax
 }
 
 // dropOldest drops the oldest message that has not begun and reports whether there was one.

@@ -26,7 +26,7 @@ const (
 	stopNow
 )
 
-func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger, func(int, []byte, netip.AddrPort), *atomic.Int64) (*loop, error) {
+func startLoop(Limits, *ws.Endpoint, *service, *slog.Logger, *atomic.Int64, func(int, []byte, netip.AddrPort), func(netip.Addr)) (*loop, error) {
 	return nil, ErrUnsupported
 }
 

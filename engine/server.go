@@ -53,6 +53,7 @@ type Server struct {
 	http1        *http1
 	handshakes   *handshakes
 	watchdog     *watchdog
+	admission    *admission
 	listeners    map[net.Listener]struct{}
 	closed       chan struct{} // closed when the server begins to end
 	acceptErrors atomic.Uint64
@@ -153,13 +154,14 @@ func (s *Server) startLoops() error {
 	if log == nil {
 		log = slog.Default()
 	}
+	s.admission = newAdmission(limits)
 	s.service = newService(s.HTTP, limits, log)
 	n := s.Loops
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	for range n {
-		l, err := startLoop(limits, endpoint, s.service, log, s.admit, &s.pending)
+		l, err := startLoop(limits, endpoint, s.service, log, &s.pending, s.admit, s.admission.leave)
 		if err != nil {
 			s.endLoops(stopNow, 0)
 			s.loops = nil
@@ -168,7 +170,7 @@ func (s *Server) startLoops() error {
 		s.loops = append(s.loops, l)
 	}
 	s.handshakes = newHandshakes(limits)
-	s.http1 = newHTTP1(limits, log, s.service, s.release)
+	s.http1 = newHTTP1(limits, log, s.service, s.release, s.admission.leave)
 	s.watchdog = newWatchdog(limits.BlockTime, log, s.loops)
 	return nil
 }
@@ -261,7 +263,7 @@ func (s *Server) endLoops(how stopState, spread time.Duration) {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	total := Stats{AcceptErrors: s.acceptErrors.Load()}
+	total := Stats{AcceptErrors: s.acceptErrors.Load(), MemoryHeld: memoryHeld()}
 	s.service.count(&total)
 	for _, l := range s.loops {
 		stats := l.stats()
@@ -270,5 +272,6 @@ func (s *Server) Stats() Stats {
 	s.http1.addTo(&total)
 	s.handshakes.addTo(&total)
 	s.watchdog.addTo(&total)
+	s.admission.addTo(&total)
 	return total
 }

@@ -7,6 +7,8 @@ import "h2ws/engine/frame"
 type Stats struct {
 	Connections         int64  // on loops now: of HTTP/2 or a WebSocket each, or with nothing said yet
 	ConnectionsAccepted uint64 // since the start, whatever they spoke
+	ConnectionsRefused  uint64 // reset when they were accepted: Limits.Connections, ConnectionsAddr
+	AcceptPauses        uint64 // times that accepting waited for memory: Limits.MemorySize
 	AcceptErrors        uint64 // failures to accept a connection, as when descriptors run out
 
 	TLSHandshakes         int64  // of TLS, under way
@@ -25,6 +27,7 @@ type Stats struct {
 	HandshakesShed    uint64 // refused with 503: Limits.PendingHandshakes, too much sent before, or shutting down
 
 	StreamsRefused uint64 // above Limits.MaxConcurrentStreams
+	StreamsShed    uint64 // refused for want of memory: Limits.MemorySize
 	RequestsPlain  uint64 // requests that are no WebSocket
 
 	RequestsRunning int64  // handlers of Server.HTTP that run now, for requests over HTTP/2
@@ -46,7 +49,9 @@ type Stats struct {
 	MessagesDiscarded uint64 // accepted by Send, and not sent: the socket ended first, or its policy dropped it
 	MessagesConflated uint64 // accepted by SendPrepared, and replaced by a newer one of the same key
 
-	MemoryReliefs uint64 // logs cut and backlogs given up because of Limits.MemorySize
+	Overload      Overload // now
+	MemoryHeld    int64    // octets that the process holds now, of all its Servers: what Limits.MemorySize bounds
+	MemoryReliefs uint64   // logs cut and backlogs given up because of Limits.MemorySize
 
 	ResetsReceived uint64 // RST_STREAM
 	ResetsSent     uint64 // RST_STREAM, stream errors included
@@ -106,6 +111,7 @@ func (s *Stats) add(t *Stats) {
 	s.HandshakesExpired += t.HandshakesExpired
 	s.HandshakesShed += t.HandshakesShed
 	s.StreamsRefused += t.StreamsRefused
+	s.StreamsShed += t.StreamsShed
 	s.SocketsHTTP1 += t.SocketsHTTP1
 	s.RequestsPlain += t.RequestsPlain
 	s.RequestsRunning += t.RequestsRunning
@@ -124,6 +130,7 @@ func (s *Stats) add(t *Stats) {
 	s.MessageOctetsSent += t.MessageOctetsSent
 	s.MessagesDiscarded += t.MessagesDiscarded
 	s.MessagesConflated += t.MessagesConflated
+	s.Overload = max(s.Overload, t.Overload)
 	s.MemoryReliefs += t.MemoryReliefs
 	s.ResetsReceived += t.ResetsReceived
 	s.ResetsSent += t.ResetsSent

@@ -199,9 +199,17 @@ func (s *stream) makeRoomFor(p *ws.Prepared) bool {
 	if !s.makeFresh(l, p) {
 		return false
 	}
-	if l.Policy >= ws.DropOldest {
+	switch {
+	case l.Policy >= ws.DropOldest:
 		for s.exceeds(l) && s.dropOldest() {
 		}
+	case s.core().overload < OverloadStreams || !s.exceeds(l):
+	case l.Policy == ws.CloseSlow:
+		s.closeSlow(l.Code)
+		return false
+	default:
+		s.note(ws.Drop{Messages: 1})
+		return false
 	}
 	return true
 }
@@ -210,7 +218,8 @@ func (s *stream) makeRoomFor(p *ws.Prepared) bool {
 func (s *stream) exceeds(l *ws.QueueLimits) bool {
 	queued := s.queued.Load()
 	octets, messages := int(queued&queuedOctets), int(queued&^queuedSlow/queuedMessage)
-	return messages > 1 && (octets > l.MaxBytes || messages > l.MaxMessages)
+	octetsMax, messagesMax := s.core().queueLimits(l)
+	return messages > 1 && (octets > octetsMax || messages > messagesMax)
 }
 
 // push puts a message whose octets are counted behind the queue.

@@ -161,11 +161,11 @@ func (s *Server) secure(nc net.Conn, config *tls.Config) {
 	running := s.handshakes.leave(nc)
 	switch {
 	case !running:
-		nc.Close()
+		s.part(nc)
 	case err != nil:
 		s.handshakes.count(err)
 		s.logger().Info("TLS handshake failed", "remote", nc.RemoteAddr(), "error", err)
-		nc.Close()
+		s.part(nc)
 	case protocol == "h2":
 		s.release(t.conn, &arrival{proto: protoHTTP2, ahead: ahead, remote: remoteOf(nc)})
 	default:
