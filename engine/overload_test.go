@@ -86,7 +86,7 @@ func TestOverloadShrinksQueues(t *testing.T) {
 			var socket *ws.Conn
 			p := openTestPeer(t, Limits{Queue: ws.QueueLimits{MaxBytes: 12_000, Policy: policy}}, ws.Funcs{Open: func(c *ws.Conn) { socket = c }})
 			p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
-			p.open2(1)
+			p.openUnseen(1)
 			for range 9 {
 				if p.core.overload = OverloadNone; socket.Buffered() > 5000 {
 					p.core.overload = OverloadStreams
@@ -102,8 +102,8 @@ func TestOverloadShrinksQueues(t *testing.T) {
 	}
 }
 
-// open2 opens a WebSocket without a look at the answer.
-func (p *testPeer) open2(id uint32) {
+// openUnseen opens a WebSocket without a look at the answer.
+func (p *testPeer) openUnseen(id uint32) {
 	p.headers(id, 0, p.connectFields())
 	p.out = nil
 }
@@ -112,17 +112,17 @@ func (p *testPeer) open2(id uint32) {
 func TestMemoryHeldIsTheHeap(t *testing.T) {
 	const connections = 300
 	for name, hold := range map[string]func(p *testPeer){
-		"a socket":  func(p *testPeer) { p.open2(1) },
-		"a hundred": func(p *testPeer) { p.openMany(100) },
+		"a socket":  func(p *testPeer) { p.openUnseen(1) },
+		"a hundred": func(p *testPeer) { p.openEach(100) },
 		"messages that wait": func(p *testPeer) {
 			p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
-			p.open2(1)
+			p.openUnseen(1)
 			for n := range 20 {
 				p.data(1, 0, message(ws.OpBinary, strings.Repeat("x", 100*n)))
 			}
 		},
 		"incomplete messages": func(p *testPeer) {
-			p.openMany(10)
+			p.openEach(10)
 			for i := range uint32(10) {
 				p.data(2*i+1, 0, message(ws.OpBinary, strings.Repeat("x", 10_000))[:9000])
 			}
@@ -182,9 +182,9 @@ func TestMemoryHeldIsTheHeap(t *testing.T) {
 	}
 }
 
-func (p *testPeer) openMany(n int) {
+func (p *testPeer) openEach(n int) {
 	for i := range uint32(n) {
-		p.open2(2*i + 1)
+		p.openUnseen(2*i + 1)
 	}
 }
 

@@ -179,6 +179,31 @@ func TestIncompleteMessages(t *testing.T) {
 	}
 }
 
+// Whoever is paused is not blamed for what it could not send, and has time when it is not paused any more.
+func TestPausedMessageWaits(t *testing.T) {
+	var socket *ws.Conn
+	var end error
+	p := openTestPeer(t, Limits{PingInterval: -1, SocketPingInterval: -1}, ws.Funcs{
+		Open:  func(c *ws.Conn) { socket = c },
+		Close: func(_ *ws.Conn, err error) { end = err },
+	})
+	p.open(1)
+	p.data(1, 0, message(ws.OpText, "cut")[:7])
+	socket.Pause()
+	for range 1000 {
+		p.later(time.Second)
+	}
+	socket.Resume()
+	p.later(30*time.Second - 1)
+	if end != nil {
+		t.Fatalf("OnClose: %v", end)
+	}
+	p.later(31 * time.Second)
+	if !errors.Is(end, ws.ErrIncomplete) {
+		t.Fatalf("OnClose: %v", end)
+	}
+}
+
 // A large message over a slow line takes as long as it takes.
 func TestSlowMessageArrives(t *testing.T) {
 	got := 0

@@ -17,7 +17,7 @@ func TestSizes(t *testing.T) {
 		size, max uintptr
 	}{
 		{"stream", unsafe.Sizeof(stream{}), 144},
-		{"conn", unsafe.Sizeof(conn{}), 640 - 8},
+		{"conn", unsafe.Sizeof(conn{}), 576 - 8},
 		{"segment", unsafe.Sizeof(segment{}), 96},
 		{"post", unsafe.Sizeof(post{}), 48},
 		{"dueStream", unsafe.Sizeof(dueStream{}), 16},

@@ -44,14 +44,18 @@ func (r *Receiver) Due(timeout time.Duration) (at time.Duration, ok bool) {
 }
 
 // Overdue returns a Conn whose frame or message began more than timeout ago
-// and has grown by less than growthMin since, or nil. The caller fails it: as
+// and has grown by less than growthMin since, or nil. That of one that is
+// paused need not grow. The caller fails it: as
 // long as it has not, it is returned again.
 //
 // For the engine; on the loop.
 func (r *Receiver) Overdue(timeout time.Duration) *Conn {
 	for f := r.used.first; f != nil && f.since+timeout <= r.Now; f = r.used.first {
 		size := len(f.buf) + len(f.control)
-		if size-f.grown < growthMin {
+		switch {
+		case f.conn.Paused():
+			size -= growthMin // enough also the next time: it may be paused until then
+		case size-f.grown < growthMin:
 			return f.conn
 		}
 		r.used.remove(f)
