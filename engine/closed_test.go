@@ -31,7 +31,7 @@ func TestResetLog(t *testing.T) {
 	}
 }
 
-// Attacks, row 53: no state is kept for closed streams, and frames on them cost nothing that stays.
+// No state is kept for closed streams, and frames on them cost nothing that stays.
 func TestFramesOnManyClosedStreams(t *testing.T) {
 	p := openTestPeer(t, Limits{RuleScale: -1}, ws.Nop{})
 	const streams = 3000

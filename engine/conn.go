@@ -66,6 +66,7 @@ type conn struct {
 	ledger *ledger // nil: nothing to speak of
 	early  trifles
 	proto  protocol
+	closes bool   // the server does not want its sockets any longer
 	frames uint32 // DATA frames sent before there was a ledger
 	weight int    // octets, as of the last look; see overload.go
 

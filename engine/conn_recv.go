@@ -296,7 +296,7 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 	if err := c.charge(RuleOpen, 1); err != nil {
 		return err
 	}
-	c.lastPeerID = id
+	c.usedID(id)
 	if c.streams.len() >= int(c.core.limits.MaxConcurrentStreams) {
 		return c.decline(id, block)
 	}
@@ -312,9 +312,21 @@ func (c *conn) recvBlock(id uint32, end bool, block []byte) error {
 	return c.recvRequest(id, end, request)
 }
 
+// lastIDs is from where on a peer had better make another connection: ids "cannot be reused" (RFC 9113 §5.1.1), and
+// there are some for what it has under way.
+const lastIDs = 1<<31 - 1<<20
+
+// usedID notes the id of a stream that the peer opens.
+func (c *conn) usedID(id uint32) {
+	c.lastPeerID = id
+	if id >= lastIDs && c.drain == drainNone {
+		c.notifyDrain()
+	}
+}
+
 // shed answers a request that the process has no memory for, which is not the peer's fault.
 func (c *conn) shed(id uint32, block []byte) error {
-	c.lastPeerID = id
+	c.usedID(id)
 	c.core.stats.StreamsShed++
 	if err := c.blockError(id, c.hpack.Discard(block)); err != nil {
 		return err

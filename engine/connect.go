@@ -80,7 +80,7 @@ func (c *conn) openSocket(id uint32, r *hpack.Request) {
 		s.joinAccepted(t)
 	}
 	s.ws.Opened()
-	if c.drain != drainNone {
+	if c.closes {
 		s.ws.Close(ws.CloseGoingAway, drainReason) // behind what OnOpen sent
 	}
 }

@@ -89,7 +89,7 @@ func TestPaddingIsCredited(t *testing.T) {
 	}
 }
 
-// Attacks, row 52: DATA that nobody wants uses the connection's window, and gives it back.
+// DATA that nobody wants uses the connection's window, and gives it back.
 func TestUnwantedDataIsCredited(t *testing.T) {
 	for name, prepare := range map[string]func(p *testPeer){
 		"reset by us":   func(p *testPeer) { p.send("WINDOW_UPDATE 1 increment=0") },

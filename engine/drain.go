@@ -72,9 +72,10 @@ var errDrained = errors.New("shutting down")
 // startDrain tells the peer to open no more streams, unless the peer has said that itself, and closes
 // every socket with 1001, a few a turn.
 func (c *conn) startDrain() {
-	if c.drain == drainNotified || c.state >= connLeaving {
+	if c.closes || c.state >= connLeaving {
 		return
 	}
+	c.closes = true
 	switch {
 	case c.drain == drainNone && c.proto == protoHTTP2:
 		c.notifyDrain()

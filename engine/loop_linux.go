@@ -58,9 +58,6 @@ const (
 	stopNow
 )
 
-// readSize is what one read takes: above 64 KiB the system call no longer counts.
-const readSize = 64 << 10
-
 func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, pending *atomic.Int64,
 	guests func(int, []byte, netip.AddrPort), left func(netip.Addr)) (*loop, error) {
 	p, err := newPoller()
@@ -204,8 +201,11 @@ func (l *loop) readConn(c *conn) {
 		return
 	}
 	buf := l.buf
-	if c.proto == protoUnknown {
+	switch {
+	case c.proto == protoUnknown:
 		buf = buf[:sniffSize]
+	case l.open > 1:
+		buf = buf[:c.wire.readNext()]
 	}
 	n, err := read(c.wire.fd, buf)
 	switch {
@@ -219,8 +219,20 @@ func (l *loop) readConn(c *conn) {
 		// A short read has emptied the socket, and the next octet makes a new event; but
 		// the end of the stream is no octet.
 		c.wire.readable = n == len(buf) || c.wire.hangup
-		l.recv(c, buf[:n])
+		l.recvTimed(c, buf[:n], n == len(buf))
 	}
+}
+
+// recvTimed handles what a read returned. If it returned all that it might, more is to come, and how long this part takes
+// says how much of it the others should have to wait for at a time.
+func (l *loop) recvTimed(c *conn, p []byte, full bool) {
+	if !full || l.open == 1 {
+		l.recv(c, p)
+		return
+	}
+	began := time.Now()
+	l.recv(c, p)
+	c.wire.took(time.Since(began))
 }
 
 func (l *loop) recv(c *conn, p []byte) {

@@ -62,7 +62,7 @@ func starved(t *testing.T, l Limits, n int) (*testPeer, *error) {
 }
 
 // A peer that holds the queue of a stream by granting it octets, pinging, and asking for pongs gets as much time as
-// one that does nothing, whatever the policy: Attacks, row 46.
+// one that does nothing, whatever the policy.
 func TestStarvedStream(t *testing.T) {
 	for _, policy := range []ws.Policy{ws.CloseSlow, ws.DropNewest, ws.DropOldest, ws.Conflate} {
 		for name, tricks := range map[string]func(p *testPeer){
@@ -119,7 +119,7 @@ func TestSlowStreamLives(t *testing.T) {
 	}
 }
 
-// What a client has begun to say it must say: Attacks, rows 36 and 38.
+// What a client has begun to say it must say.
 func TestIncompleteMessages(t *testing.T) {
 	whole := message(ws.OpBinary, strings.Repeat("x", 60_000))
 	first := message(ws.OpText, "fragment")

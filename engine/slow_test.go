@@ -144,7 +144,7 @@ func TestPreparedIsShared(t *testing.T) {
 	p.wantData("cut where the windows cut it", "SETTINGS", "1:3000", "3:3000", "SETTINGS", "1:2004", "3:2004")
 }
 
-// Attacks, row 40: of many pings one is answered, the last, and one segment is held.
+// Of many pings one is answered, the last, and one segment is held.
 func TestPingFlood(t *testing.T) {
 	p, _ := openQuiet(t, Limits{}, 1)
 	for i := range 10_000 {

@@ -14,7 +14,31 @@ type wire struct {
 	hangup   bool   // the peer's side is closed: read until its end
 	reading  bool   // is on loop.reading
 	paused   bool   // not read: see loop.clogged
+	share    uint8  // of what a read may take: one part in 2^share
 
 	tls   *tlsWire      // nil: cleartext
 	timer time.Duration // when the loop looks at deadline again; never: not in the heap
+}
+
+const (
+	// readSize is what one read takes: above 64 KiB the system call no longer counts.
+	readSize = 64 << 10
+	// shareMax is the least share of it: 4 KiB.
+	shareMax = 4
+	// readTime is how long what one read takes may keep the loop from other connections. 64 KiB of messages take
+	// less, of opening handshakes and of what is hard to decompress more.
+	readTime = 500 * time.Microsecond
+)
+
+// readNext is how much the next read takes.
+func (w *wire) readNext() int { return readSize >> w.share }
+
+// took adjusts the share after all that a read took has been handled in so long.
+func (w *wire) took(d time.Duration) {
+	switch {
+	case d > readTime:
+		w.share = min(w.share+1, shareMax)
+	case d < readTime/4 && w.share > 0:
+		w.share--
+	}
 }
