@@ -22,6 +22,9 @@ var fuzzLimits = Limits{
 	HeaderBlockSize:      1000,
 	Continuations:        3,
 	RequestBody:          50,
+	RuleScale:            0.1,
+	StreamTimeout:        2 * time.Second,
+	MessageTimeout:       2 * time.Second,
 }
 
 // fuzzApp counts callbacks by socket and does as it is told.
@@ -147,9 +150,32 @@ func (p *testPeer) playFuzz(app *fuzzApp, script []byte) {
 			t.Error("OnClose was not called")
 		}
 	}
-	if s := &p.core.stats; s.Sockets != 0 || p.conn.streams.len() != 0 || p.conn.assembly != 0 || p.core.borrowed != 0 {
-		t.Errorf("left behind: %d sockets, %d streams, %d octets of messages, %d borrowed segments",
-			s.Sockets, p.conn.streams.len(), p.conn.assembly, p.core.borrowed)
+	p.conn.weigh()
+	if s := &p.core.stats; s.Sockets != 0 || p.conn.streams.len() != 0 || p.conn.assembly != 0 || p.core.borrowed != 0 || p.core.weight != 0 {
+		t.Errorf("left behind: %d sockets, %d streams, %d octets of messages, %d borrowed segments, a weight of %d",
+			s.Sockets, p.conn.streams.len(), p.conn.assembly, p.core.borrowed, p.core.weight)
+	}
+	if at := p.core.nextMessage(); at != never {
+		t.Errorf("a message of nobody is due at %v", at)
+	}
+}
+
+// checkRules checks what the rules and the account of memory know of the connection.
+func (p *testPeer) checkRules() {
+	t, c := p.t, p.conn
+	if c.weigh(); c.weight < 0 || c.weight > 1<<20 {
+		t.Errorf("a connection of %d octets", c.weight)
+	}
+	if c.state >= connLeaving || c.ledger == nil {
+		return
+	}
+	for r := range buckets {
+		if level := c.ledger.buckets[r].level; !(level >= 0 && level <= ruleScaleMax) {
+			t.Errorf("rule %v: %v", r, level)
+		}
+	}
+	if by := c.ledger.slowUntil; by != never && by > p.core.now+slowMax {
+		t.Errorf("not read for %v", by-p.core.now)
 	}
 }
 
@@ -197,6 +223,7 @@ func (p *testPeer) checkFuzz() {
 	if c.state < connLeaving {
 		p.checkRings()
 	}
+	p.checkRules()
 	if w := c.waits; w != nil && !(w.closing.holds() && w.ended.holds() && w.pongs.holds()) {
 		t.Errorf("%+v", *w)
 	}
