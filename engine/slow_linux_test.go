@@ -16,16 +16,16 @@ import (
 
 // A connection given up for its memory is closed at once, though no deadline and no event comes after that.
 func TestPeerThatHoldsTooMuch(t *testing.T) {
-	base := new(engine.Server).Stats().MemoryHeld // what other tests have left
 	r := serve(t, &engine.Server{Handler: echo, Loops: 1, Limits: engine.Limits{
-		MemorySize: base*3/2 + 8000, WriteTimeout: -1, PrefaceTimeout: -1, PingInterval: -1, SettingsTimeout: -1, IdleTimeout: -1,
+		WriteTimeout: -1, PrefaceTimeout: -1, PingInterval: -1, SettingsTimeout: -1, IdleTimeout: -1,
 	}})
 	client := r.dial()
 	client.open("/")
 	socket := r.sockets()[0]
+	r.SetMemorySize(1000)
 	for err := error(nil); !errors.Is(err, net.ErrClosed); {
 		if socket.Buffered() == 0 {
-			err = socket.Send(ws.Binary, make([]byte, 200<<10))
+			err = socket.Send(ws.Binary, make([]byte, 8<<10))
 		}
 	}
 	r.await(t, 1, 1)

@@ -1,0 +1,8 @@
+package engine
+
+// SetMemorySize is Limits.MemorySize from now on, for what a test holds must fit before.
+func (s *Server) SetMemorySize(n int64) {
+	for _, l := range s.loops {
+		l.core.box.call(func() { l.core.limits.MemorySize = n })
+	}
+}
