@@ -122,10 +122,6 @@ func (k *core) holdSegments() {
 		p.held = p.used
 	}
 	k.holds.Store(int64(k.holding))
-	if k.weighed != k.weight {
-		standing.Add(int64(k.weight - k.weighed))
-		k.weighed = k.weight
-	}
 }
 
 func (k *core) largestLog() (largest *share) {

@@ -93,9 +93,13 @@ func (k *core) queueLimits(l *ws.QueueLimits) (octets, messages int) {
 	return l.MaxBytes / 2, l.MaxMessages / 2
 }
 
-// judge finds out whether there is too much.
+// judge brings the account up to date and finds out whether there is too much.
 func (k *core) judge() {
 	k.holdSegments()
+	if k.weighed != k.weight {
+		standing.Add(int64(k.weight - k.weighed))
+		k.weighed = k.weight
+	}
 	k.overload = k.overload.next(memoryHeld(), k.limits.MemorySize)
 	k.stats.Overload = k.overload
 }

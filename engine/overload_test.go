@@ -69,7 +69,7 @@ func TestOverloadRefusesStreams(t *testing.T) {
 	p.open(p.conn.lastPeerID + 2)
 	p.conn.lose(errIdle)
 	p.settle()
-	p.core.holdSegments()
+	p.core.judge()
 	if got := memoryHeld(); got != base {
 		t.Errorf("%d octets are held for nobody", got-base)
 	}
@@ -155,12 +155,12 @@ func TestMemoryHeldIsTheHeap(t *testing.T) {
 			for range 3 {
 				begin() // what the core itself needs is there
 			}
-			p.core.holdSegments()
+			p.core.judge()
 			before, held := objects(), memoryHeld()
 			for range connections {
 				begin()
 			}
-			p.core.holdSegments()
+			p.core.judge()
 			after := objects()
 			heap, account := int64(after.HeapAlloc-before.HeapAlloc), memoryHeld()-held
 			t.Logf("%d octets of heap, %d in the account: %.2f", heap/connections, account/connections, float64(heap)/float64(account))
@@ -174,7 +174,7 @@ func TestMemoryHeldIsTheHeap(t *testing.T) {
 				c.lose(errIdle)
 			}
 			p.settle()
-			p.core.holdSegments()
+			p.core.judge()
 			if p.core.weight != 0 || p.core.holding != 0 {
 				t.Errorf("%d octets of nothing, %d of messages", p.core.weight, p.core.holding)
 			}

@@ -201,7 +201,7 @@ func (s *siege) turn() {
 			s.attackers[i] = s.newAttacker()
 		}
 	}
-	k.holdSegments()
+	k.judge()
 }
 
 // flush1 offers what the connection has to say.

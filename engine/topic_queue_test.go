@@ -340,7 +340,6 @@ func TestLossIsCountedAtOnce(t *testing.T) {
 }
 
 func TestMemoryIsRelieved(t *testing.T) {
-	standing.Store(0) // other tests have left connections that nobody looks at
 	base := held.Load()
 	limits := Limits{MemorySize: base + 10_000, Queue: ws.QueueLimits{MaxBytes: 1 << 20, MaxMessages: 1 << 20, Policy: ws.DropOldest}}
 	p := openTopic(t, limits, TopicOptions{}, 1)
@@ -370,7 +369,6 @@ func TestMemoryIsRelieved(t *testing.T) {
 
 // The largest backlog first: by the policy of each of its sockets, the begun message excepted.
 func TestMemoryOfQueuesIsRelieved(t *testing.T) {
-	standing.Store(0) // other tests have left connections that nobody looks at
 	for policy, want := range map[ws.Policy][]string{
 		ws.CloseSlow:  {"1 begun", "1 close 1008", "1 end"},
 		ws.DropNewest: {"1 begun", "1 more"},
