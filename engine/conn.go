@@ -181,6 +181,7 @@ func (c *conn) quit(to connState, cause error) {
 	c.held, c.block, c.data = nil, nil, dataFrame{}
 	c.hpack = nil
 	c.waits = nil
+	c.ledger = nil // it is read, to be discarded
 	c.cursor = c.streams.size()
 	if !c.leaves {
 		c.leaves = true

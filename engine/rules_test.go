@@ -108,6 +108,9 @@ func TestRulesEnd(t *testing.T) {
 			if !slices.Equal(seen, want) {
 				t.Errorf("got %q, want %q", seen, want)
 			}
+			if p.conn.slowed() {
+				t.Error("what it sends is not read any more: the unread octets would reset the connection ahead of the GOAWAY")
+			}
 			if got, want := p.core.stats.Rules[r], (RuleStats{Slowed: 1, Drained: 1, Ended: 1}); got != want {
 				t.Errorf("counted %+v, want %+v", got, want)
 			}
