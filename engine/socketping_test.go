@@ -13,7 +13,7 @@ import (
 )
 
 // pingLimits have a ping every minute, and ten seconds for the answer.
-var pingLimits = Limits{SocketPingInterval: time.Minute, PingInterval: -1, MaxConcurrentStreams: 1 << 21}
+var pingLimits = Limits{SocketPingInterval: time.Minute, PingInterval: -1, StreamTimeout: -1, MaxConcurrentStreams: 1 << 21}
 
 // untilPing lets time pass until the connection's next tick, and returns how long that took.
 func (p *testPeer) untilPing() time.Duration {
