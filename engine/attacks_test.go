@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,16 +24,18 @@ func TestAttacksAreAnswered(t *testing.T) {
 	}
 	known := map[string]bool{}
 	for _, dir := range []string{".", "frame", "../ws", "../hpack"} {
-		packages, err := parser.ParseDir(token.NewFileSet(), dir, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
+		files, err := filepath.Glob(dir + "/*_test.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(dir, err)
 		}
-		for _, p := range packages {
-			for _, file := range p.Files {
-				for _, d := range file.Decls {
-					if f, ok := d.(*ast.FuncDecl); ok {
-						known[f.Name.Name] = true
-					}
+		for _, path := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range file.Decls {
+				if f, ok := d.(*ast.FuncDecl); ok {
+					known[f.Name.Name] = true
 				}
 			}
 		}
