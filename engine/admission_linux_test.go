@@ -100,12 +100,14 @@ func TestTooManyConnections(t *testing.T) {
 // As long as the process holds too much no connection is accepted; those that wait are when it does not any more.
 func TestOverloadStopsAccepting(t *testing.T) {
 	base := new(engine.Server).Stats().MemoryHeld
-	r := serve(t, &engine.Server{Handler: echo, Limits: engine.Limits{MemorySize: (base + 60_000) / 3 * 4}})
+	r := serve(t, &engine.Server{Handler: echo, Limits: engine.Limits{MemorySize: (base + 600_000) / 3 * 4}})
 	hog := r.dial()
-	id := hog.open("/")
 	whole := ws.AppendMasked(nil, ws.OpBinary, 1, []byte(strings.Repeat("x", 60_000)))
-	for at := 0; at < 48_000; at += 16_000 {
-		hog.out = frame.AppendData(hog.out, id, 0, whole[at:at+16_000])
+	for range 10 { // they are held in buffers of 65,536 octets
+		id := hog.open("/")
+		for at := 0; at < 48_000; at += 16_000 {
+			hog.out = frame.AppendData(hog.out, id, 0, whole[at:at+16_000])
+		}
 	}
 	hog.flush()
 	until(t, "it is held", func() bool { return r.Stats().Overload == engine.OverloadConnections })
@@ -118,7 +120,9 @@ func TestOverloadStopsAccepting(t *testing.T) {
 	if n := r.Stats().Connections; n != 2 {
 		t.Errorf("%d connections", n)
 	}
-	hog.out = frame.AppendData(hog.out, id, 0, whole[48_000:])
+	for i := range uint32(10) {
+		hog.out = frame.AppendData(hog.out, 2*i+1, 0, whole[48_000:])
+	}
 	hog.flush()
 	waiting.wantOf(1, "its turn has come", "status 200")
 	hog.nc.Close()

@@ -128,7 +128,7 @@ func (k *core) end() {
 	for slot := k.pendingRing.Front(); slot != nil; slot = k.pendingRing.Front() {
 		k.forgetPending(pendingOf(slot))
 	}
-	k.judge()
+	k.holdSegments()
 }
 
 func (k *core) deliverPost(p *post) {

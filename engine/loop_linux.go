@@ -94,6 +94,7 @@ func (l *loop) run() {
 		l.turn()
 	}
 	l.core.end()
+	l.core.judge()
 	l.publish()
 }
 
