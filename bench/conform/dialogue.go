@@ -53,9 +53,12 @@ const (
 	connWindow   = 1 << 24
 )
 
+// dialTimeout is how long connecting may take, however short the answers are waited for.
+const dialTimeout = 10 * time.Second
+
 // newDialogue connects.
 func newDialogue(ctx context.Context, cfg *Config, s setup) (*dialogue, error) {
-	ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	c, err := raw.Dial(ctx, &cfg.Target)
 	if err != nil {
