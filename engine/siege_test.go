@@ -32,7 +32,7 @@ func TestSiege(t *testing.T) {
 	case testing.Short():
 		n = 10
 	}
-	steps, met := 0, map[Rule]bool{}
+	steps, frames, met := 0, uint64(0), map[Rule]bool{}
 	for seed := first; seed < first+n && !t.Failed(); seed++ {
 		s := newSiege(t, seed)
 		for s.step = range 400 {
@@ -42,6 +42,7 @@ func TestSiege(t *testing.T) {
 		}
 		s.end()
 		steps += 400
+		frames += s.core.stats.FramesReceived
 		for r := range RuleCount {
 			if s.core.stats.Rules[r] != (RuleStats{}) {
 				met[r] = true
@@ -51,7 +52,7 @@ func TestSiege(t *testing.T) {
 			t.Logf("replay: go test ./engine -run TestSiege -sim.seed=%d", seed)
 		}
 	}
-	t.Logf("%d steps, %d of %d rules met", steps, len(met), RuleCount)
+	t.Logf("%d turns, %d frames, %d of %d rules met", steps, frames, len(met), RuleCount)
 }
 
 // siege is one run.
@@ -65,6 +66,9 @@ type siege struct {
 	base      int64
 	honest    []*burgher
 	attackers []*attacker
+
+	events   map[*ws.Conn]int // the sockets that are open
+	accepted uint64           // messages by Send
 }
 
 // siegeLimits are small, so that what they bound is bounded at little.
@@ -88,10 +92,26 @@ var siegeLimits = Limits{
 const siegeConnMax = 2*60_000 + 64<<10 + 32<<10 + 8<<10 + 3*64<<10 + gatherSize + 30*(2*10_000+5000+300) + 4096
 
 func newSiege(t *testing.T, seed uint64) *siege {
-	s := &siege{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), gather: newGather(), base: memoryHeld()}
+	s := &siege{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), gather: newGather(), base: memoryHeld(), events: map[*ws.Conn]int{}}
 	l := siegeLimits.withDefaults()
 	l.MemorySize = s.base + 1<<30
-	h := ws.Funcs{Message: func(c *ws.Conn, m ws.Message) { c.Send(m.Type, m.Data) }}
+	h := ws.Funcs{
+		Open: func(c *ws.Conn) { s.events[c]++ },
+		Message: func(c *ws.Conn, m ws.Message) {
+			if s.events[c] != 1 {
+				s.failf("a message on a socket that is not open")
+			}
+			if c.Send(m.Type, m.Data) == nil {
+				s.accepted++
+			}
+		},
+		Close: func(c *ws.Conn, _ error) {
+			if s.events[c] != 1 {
+				s.failf("OnClose of a socket that is not open")
+			}
+			delete(s.events, c)
+		},
+	}
 	s.core = newCore(l, ws.NewEndpoint(h, ws.EndpointOptions{MessageBytesMax: l.MessageSize, Queue: l.Queue}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	s.core.now = time.Duration(s.r.Int64N(int64(100 * time.Hour)))
 	for range 1 + s.r.IntN(3) {
@@ -235,20 +255,29 @@ func (s *siege) check() {
 	if n := memoryHeld() - s.base; n > most {
 		s.failf("%d octets are held, the limits allow %d", n, most)
 	}
-	streams := 0
+	sockets, queued := int64(0), uint64(0)
 	for _, c := range s.core.conns {
-		if n := c.streams.len(); n > siegeLimitsStreams {
-			s.failf("%d streams", n)
-		} else {
-			streams += n
+		n, _ := c.checkStreams(len(c.wire.rest), func(format string, args ...any) { s.failf(format, args...) })
+		sockets += n
+		for _, st := range c.streams.streams {
+			if st == nil {
+				continue
+			}
+			says := st.queued.Load() &^ queuedSlow
+			if truth := st.queueTruth(); says != truth {
+				s.failf("stream %d: queued says %#x, truth %#x", st.id, says, truth)
+			}
+			queued += says / queuedMessage
 		}
 	}
-	if n := s.core.stats.Sockets; n < 0 || n > int64(streams)+int64(len(s.core.leaving))*siegeLimitsStreams {
-		s.failf("%d sockets, %d streams", n, streams)
+	stats := &s.core.stats
+	if sockets > stats.Sockets || int64(len(s.events)) > stats.Sockets {
+		s.failf("Stats.Sockets %d, %d are in tables, OnOpen without OnClose %d", stats.Sockets, sockets, len(s.events))
+	}
+	if len(s.core.leaving) == 0 && s.accepted != stats.MessagesSent+stats.MessagesDiscarded+queued {
+		s.failf("%d accepted, %d sent, %d discarded, %d queued", s.accepted, stats.MessagesSent, stats.MessagesDiscarded, queued)
 	}
 }
-
-const siegeLimitsStreams = 30
 
 func (s *siege) end() {
 	s.all(s.lose)

@@ -2,12 +2,17 @@ package engine
 
 import "h2ws/flow"
 
+// failer reports what is not as it should be.
+type failer func(format string, args ...any)
+
 // check compares what the server keeps with the truth as it can be counted.
 func (s *sim) check(when string) {
 	sockets := int64(0)
 	borrowed := 0
 	for _, c := range s.clients {
-		n, b := c.checkStreams(when)
+		n, b := c.conn.checkStreams(len(c.rest), func(format string, args ...any) {
+			c.failf(when+": "+format, args...)
+		})
 		sockets += n
 		borrowed += b
 		if c.conn.state < connLeaving && !c.broken {
@@ -45,20 +50,19 @@ func (s *sim) checkPendings(when string) {
 	}
 }
 
-// checkStreams walks the table.
-func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
-	conn := c.conn
+// checkStreams walks the table. unsent is how many octets of the connection's output the peer has left to it.
+func (c *conn) checkStreams(unsent int, failf failer) (sockets int64, borrowed int) {
 	var n, ready, blocked, closing, ended, pinged, held int
-	for i, st := range conn.streams.streams {
+	for i, st := range c.streams.streams {
 		if st == nil {
-			if conn.streams.ids[i] != 0 {
-				c.failf("%s: id %d without a stream", when, conn.streams.ids[i])
+			if c.streams.ids[i] != 0 {
+				failf("id %d without a stream", c.streams.ids[i])
 			}
 			continue
 		}
 		n++
-		if conn.streams.find(st.id) != st || conn.streams.ids[i] != st.id || st.state == stateClosed {
-			c.failf("%s: stream %d is not to be found, or is %v", when, st.id, st.state)
+		if c.streams.find(st.id) != st || c.streams.ids[i] != st.id || st.state == stateClosed {
+			failf("stream %d is not to be found, or is %v", st.id, st.state)
 		}
 		switch st.turn {
 		case turnReady:
@@ -69,7 +73,7 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 		if st.closing {
 			closing++
 		}
-		if st.state == stateHalfClosedLocal && c.s.core.limits.EndTimeout != never {
+		if st.state == stateHalfClosedLocal && c.core.limits.EndTimeout != never {
 			ended++
 		}
 		if st.ping >= pingSent {
@@ -80,38 +84,38 @@ func (c *simClient) checkStreams(when string) (sockets int64, borrowed int) {
 			sockets++
 		}
 		if st.kind == streamPending {
-			held += cap(c.s.core.pendings[st].early)
+			held += cap(c.core.pendings[st].early)
 		}
-		borrowed += c.checkStream(when, st)
+		borrowed += c.checkStream(st, failf)
 	}
-	if n != conn.streams.len() || n > int(c.s.core.limits.MaxConcurrentStreams) {
-		c.failf("%s: %d streams in the table, it says %d, limit %d", when, n, conn.streams.len(), c.s.core.limits.MaxConcurrentStreams)
+	if n != c.streams.len() || n > int(c.core.limits.MaxConcurrentStreams) {
+		failf("%d streams in the table, it says %d, limit %d", n, c.streams.len(), c.core.limits.MaxConcurrentStreams)
 	}
-	if ready != conn.ready.Len() || blocked != conn.blocked.Len() {
-		c.failf("%s: %d ready and %d blocked on rings, %d and %d say so", when, conn.ready.Len(), conn.blocked.Len(), ready, blocked)
+	if ready != c.ready.Len() || blocked != c.blocked.Len() {
+		failf("%d ready and %d blocked on rings, %d and %d say so", c.ready.Len(), c.blocked.Len(), ready, blocked)
 	}
-	if w := conn.waitsFor(); conn.state < connLeaving && (closing != w.closing.live || ended != w.ended.live || pinged != w.pongs.live || !w.closing.holds() || !w.ended.holds() || !w.pongs.holds()) {
-		c.failf("%s: %d closing, %d ended, %d pinged, %+v", when, closing, ended, pinged, *w)
+	if w := c.waitsFor(); c.state < connLeaving && (closing != w.closing.live || ended != w.ended.live || pinged != w.pongs.live || !w.closing.holds() || !w.ended.holds() || !w.pongs.holds()) {
+		failf("%d closing, %d ended, %d pinged, %+v", closing, ended, pinged, *w)
 	}
-	if waits := len(c.rest) + conn.ready.Len() + conn.feeds.Len(); conn.stall.by != never && waits == 0 && !conn.dirty && conn.state < connLeaving {
-		c.failf("%s: a deadline for output, and none waits", when)
+	if waits := unsent + c.ready.Len() + c.feeds.Len(); c.stall.by != never && waits == 0 && !c.dirty && c.state < connLeaving {
+		failf("a deadline for output, and none waits")
 	}
-	if held != conn.assembly {
-		c.failf("%s: assembly %d, held %d", when, conn.assembly, held)
+	if held != c.assembly {
+		failf("assembly %d, held %d", c.assembly, held)
 	}
 	return sockets, borrowed
 }
 
 // checkStream: on a ring iff it has output, on the ring of the blocked only without a window.
-func (c *simClient) checkStream(when string, st *stream) (borrowed int) {
+func (c *conn) checkStream(st *stream, failf failer) (borrowed int) {
 	output := !st.queue.empty() || st.end
 	if output != (st.turn != turnNone) || output != st.slot.Linked() {
-		c.failf("%s: stream %d has output: %t, turn %d, linked %t", when, st.id, output, st.turn, st.slot.Linked())
+		failf("stream %d has output: %t, turn %d, linked %t", st.id, output, st.turn, st.slot.Linked())
 	}
-	if st.turn == turnBlocked && c.conn.unblocked == 0 {
+	if st.turn == turnBlocked && c.unblocked == 0 {
 		first := st.queue.first()
-		if window := st.available(); first == nil || window >= int64(first.least(c.conn.peerInitial)) {
-			c.failf("%s: stream %d is blocked with a window of %d", when, st.id, window)
+		if window := st.available(); first == nil || window >= int64(first.least(c.peerInitial)) {
+			failf("stream %d is blocked with a window of %d", st.id, window)
 		}
 	}
 	if st.queue.empty() {
@@ -119,7 +123,7 @@ func (c *simClient) checkStream(when string, st *stream) (borrowed int) {
 	}
 	for g := st.queue.first(); ; g = g.next {
 		if len(g.b) == 0 || g.begun && g != st.queue.first() || g.kind != segmentMessage && g.size != 0 {
-			c.failf("%s: stream %d: segment of kind %d with %d octets, begun %t", when, st.id, g.kind, len(g.b), g.begun)
+			failf("stream %d: segment of kind %d with %d octets, begun %t", st.id, g.kind, len(g.b), g.begun)
 		}
 		if g.owner == bytesBorrowed {
 			borrowed++
