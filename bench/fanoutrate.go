@@ -23,8 +23,8 @@ type ratedFanout struct {
 	delivery *Delivery
 }
 
-// quietMax is ratedFanout.quiet.
-const quietMax = 2 * time.Second
+// quietMax is ratedFanout.quiet: longer than a machine that is busy with other things keeps a process waiting.
+const quietMax = 10 * time.Second
 
 // fanoutAtRate publishes the plan, after a warm-up of one message by each publisher. Latency is that of
 // deliveries to sockets that are not slow, from their publish. If one of these lost anything, was
