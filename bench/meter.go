@@ -58,7 +58,7 @@ func (m *meter) turn(now, interval time.Duration) {
 // hand gives the interval that ends now to the clerk.
 func (m *meter) hand(now time.Duration) {
 	n := *m.count - m.counted
-	m.clerk.in <- interval{until: now - m.began, span: now - m.turned, count: n, h: m.samples.take(newHistogram())}
+	m.clerk.in <- interval{until: now - m.began, span: now - m.turned, count: n, h: m.samples.take(m.clerk.empty())}
 	m.turned, m.counted = now, *m.count
 }
 

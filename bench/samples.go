@@ -34,6 +34,27 @@ func (s *samples) take(fresh *hdrhistogram.Histogram) *hdrhistogram.Histogram {
 // latency summarizes. It returns nil without samples.
 func (s *samples) latency() *Latency { return newLatency(s.h) }
 
+// sparse is a histogram in little memory: which counts are not 0. To make one takes 100 us, to encode the
+// histogram milliseconds.
+type sparse []struct{ at, count int64 }
+
+func newSparse(h *hdrhistogram.Histogram) (s sparse) {
+	for i, n := range h.Export().Counts {
+		if n != 0 {
+			s = append(s, struct{ at, count int64 }{int64(i), n})
+		}
+	}
+	return s
+}
+
+func (s sparse) histogram() *hdrhistogram.Histogram {
+	all := newHistogram().Export()
+	for _, c := range s {
+		all.Counts[c.at] = c.count
+	}
+	return hdrhistogram.Import(all)
+}
+
 // Latency summarizes how long single operations took.
 type Latency struct {
 	Count                                int

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // naivePercentile is the sample whose rank is p % of all, rounded.
@@ -65,5 +67,42 @@ func TestHugeSample(t *testing.T) {
 	s.add(-1)
 	if l := s.latency(); !about(l.Max, longest) || l.P50 != 0 || l.Count != 2 {
 		t.Errorf("got %+v, want the bounds", *l)
+	}
+}
+
+func TestSparseIsTheSameHistogram(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 2))
+	h := newHistogram()
+	for range 1000 {
+		h.RecordValue(random.Int64N(int64(longest)))
+	}
+	h.RecordValues(0, 1<<40)
+	h.RecordValue(int64(longest))
+	if !newSparse(h).histogram().Equals(h) {
+		t.Error("what is not 0 does not make the same histogram")
+	}
+}
+
+// The loop goes on with what the clerk has read, and in it is nothing of what was before.
+func TestHistogramsAreUsedAgain(t *testing.T) {
+	c := startClerk(nil, nil)
+	first := c.empty()
+	first.RecordValue(7)
+	c.note(interval{count: 1, h: first})
+	again := c.empty()
+	if again != first || again.TotalCount() != 0 {
+		t.Errorf("got %p with %d values, want %p with none", again, again.TotalCount(), first)
+	}
+	again.RecordValue(9)
+	c.note(interval{count: 1, h: again})
+	points, total := c.finish()
+	if len(points) != 2 || total.Count != 2 {
+		t.Fatalf("%d points with %d values", len(points), total.Count)
+	}
+	for i, want := range []int64{7, 9} {
+		h, err := hdrhistogram.Decode([]byte(points[i].HDR))
+		if err != nil || h.TotalCount() != 1 || h.Max() != want {
+			t.Errorf("point %d has %q, %v", i, points[i].HDR, err)
+		}
 	}
 }

@@ -42,10 +42,12 @@ type interval struct {
 // goroutine, from start to finish.
 type clerk struct {
 	in     chan interval
+	spare  chan *hdrhistogram.Histogram // empty ones, for the loop to go on with
 	done   chan struct{}
 	server Server // nil: not measured
 
 	points []Point
+	counts []sparse // of points, to be encoded when there is no load any more
 	total  *hdrhistogram.Histogram
 	told   func(Point)
 
@@ -59,8 +61,8 @@ const intervalsMax = 16
 
 func startClerk(server Server, told func(Point)) *clerk {
 	c := &clerk{
-		in: make(chan interval, intervalsMax), done: make(chan struct{}), server: server, told: told,
-		total: newHistogram(), at: time.Now(),
+		in: make(chan interval, intervalsMax), spare: make(chan *hdrhistogram.Histogram, 1), done: make(chan struct{}),
+		server: server, told: told, total: newHistogram(), at: time.Now(),
 	}
 	c.serverAt, c.used = c.read(), ownCPU()
 	go c.run()
@@ -93,16 +95,37 @@ func (c *clerk) note(i interval) {
 	// Sampling and intervals do not end at quite the same time.
 	p.Server.CPU = time.Duration(share(cpu-c.serverAt, span) * float64(i.span))
 	c.at, c.serverAt, c.used = now, cpu, used
+	var counts sparse
 	if i.h != nil {
 		c.total.Merge(i.h)
 		if p.Lat = newLatency(i.h); p.Lat != nil {
-			p.HDR = encode(i.h)
+			counts = newSparse(i.h)
 			p.Lat.Histogram = nil // many of them take memory
 		}
+		c.giveBack(i.h)
 	}
-	c.points = append(c.points, p)
+	c.points, c.counts = append(c.points, p), append(c.counts, counts)
 	if c.told != nil {
 		c.told(p)
+	}
+}
+
+// giveBack has the loop use a histogram again.
+func (c *clerk) giveBack(h *hdrhistogram.Histogram) {
+	h.Reset()
+	select {
+	case c.spare <- h:
+	default:
+	}
+}
+
+// empty returns a histogram without values. For the loop.
+func (c *clerk) empty() *hdrhistogram.Histogram {
+	select {
+	case h := <-c.spare:
+		return h
+	default:
+		return newHistogram()
 	}
 }
 
@@ -110,5 +133,10 @@ func (c *clerk) note(i interval) {
 func (c *clerk) finish() (points []Point, total *Latency) {
 	close(c.in)
 	<-c.done
+	for i, counts := range c.counts {
+		if counts != nil {
+			c.points[i].HDR = encode(counts.histogram())
+		}
+	}
 	return c.points, newLatency(c.total)
 }
