@@ -198,13 +198,14 @@ func (e *echo) turn() bool {
 	return e.failed != nil
 }
 
-// sendDue sends what is due at a rate, some of it at a time, so that replies are read between.
+// sendDue sends what is due at a rate, some of it at a time, so that replies are read between, and that what
+// is taken for sent does not wait long until it is written.
 func (e *echo) sendDue() {
-	const most = 256
+	const most, writesMost = 256, 32
 	cl := e.cl
 	cl.now = time.Since(cl.start)
 	for n := 0; e.pace.next <= cl.now && e.pace.next < e.until; n++ {
-		if n == most {
+		if n == most || len(cl.wake) >= writesMost {
 			cl.alarm = cl.now
 			return
 		}

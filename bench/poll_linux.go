@@ -26,6 +26,7 @@ type link struct {
 	fd      int
 	secure  *secure // nil: cleartext
 	rest    []byte  // the beginning of a frame that a read cut
+	taken   int     // octets of what waits to be sent that the socket has already
 	blocked bool    // the socket took less than it was given: wait until it takes more
 	paused  bool    // is read by readSome only, and may end
 	lost    bool    // was paused, and ended
@@ -37,6 +38,9 @@ var noLink = link{fd: -1, lost: true}
 // readBytes is how much one read takes at most, in octets. What it makes the client send is in the same
 // order, and written at once.
 const readBytes = 128 << 10
+
+// eventsMax is how many connections are read in a turn: between turns there is sent what is due.
+const eventsMax = 32
 
 func (p *poller) open() error {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -52,7 +56,7 @@ func (p *poller) open() error {
 	if err := p.add(p.timer, timerNumber); err != nil {
 		return err
 	}
-	p.events = make([]unix.EpollEvent, 512)
+	p.events = make([]unix.EpollEvent, eventsMax)
 	p.buf, p.sealed = make([]byte, readBytes), make([]byte, readBytes)
 	return nil
 }
@@ -303,14 +307,18 @@ func (cl *Client) write(c *conn) error {
 		}
 		c.out, out = c.out[:0], &l.secure.wire.out
 	}
-	n, err := unix.Write(l.fd, *out)
+	n, err := unix.Write(l.fd, (*out)[l.taken:])
 	if err != nil && l.paused && err != unix.EAGAIN && err != unix.EINTR {
 		return cl.lose(c)
 	}
 	if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 		return cl.named(c, cl.lastWords(c, os.NewSyscallError("write", err)))
 	}
-	*out = (*out)[:copy(*out, (*out)[max(n, 0):])]
+	l.taken += max(n, 0)
+	if l.taken >= len(*out)/2 { // else moving the rest would cost more than it frees
+		*out = (*out)[:copy(*out, (*out)[l.taken:])]
+		l.taken = 0
+	}
 	if blocked := len(*out) > 0; blocked != l.blocked {
 		l.blocked = blocked
 		return cl.arm(c)
