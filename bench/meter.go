@@ -14,6 +14,7 @@ type meter struct {
 	began          time.Duration // on the client's clock
 	server, client time.Duration // CPU used until then
 	slept          time.Duration // of the loop, until then
+	waited         time.Duration // of its thread for a CPU, until then
 	memory         runtime.MemStats
 	count          *int // operations done since
 
@@ -30,7 +31,7 @@ func (cl *Client) begin(name, unit string, count *int, s *samples) error {
 	cl.now = time.Since(cl.start)
 	usage, err := cl.usage()
 	*count = 0
-	cl.meter = meter{name: name, unit: unit, began: cl.now, turned: cl.now, server: usage.CPU, client: ownCPU(), slept: cl.slept, count: count}
+	cl.meter = meter{name: name, unit: unit, began: cl.now, turned: cl.now, server: usage.CPU, client: ownCPU(), slept: cl.slept, waited: ownWait(), count: count}
 	runtime.ReadMemStats(&cl.meter.memory)
 	if s != nil {
 		s.h = newHistogram()
@@ -101,6 +102,7 @@ func (cl *Client) loader(elapsed time.Duration) *Loader {
 	return &Loader{
 		RSS:         ownRSS(),
 		Busy:        1 - share(cl.slept-cl.meter.slept, elapsed),
+		Waited:      ownWait() - cl.meter.waited,
 		Collections: int(after.NumGC - before.NumGC),
 		Paused:      time.Duration(after.PauseTotalNs - before.PauseTotalNs),
 	}

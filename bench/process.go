@@ -53,7 +53,7 @@ func (p *Process) CPU() (time.Duration, error) {
 		if err != nil {
 			continue // the thread has ended
 		}
-		ran, err := parseSchedstat(b)
+		ran, _, err := parseSchedstat(b)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", f, err)
 		}
@@ -114,13 +114,28 @@ func (p *Process) RSS() (int64, error) {
 }
 
 // parseSchedstat reads "1234567 89 10": nanoseconds on a CPU, nanoseconds waiting for one, turns.
-func parseSchedstat(b []byte) (time.Duration, error) {
+func parseSchedstat(b []byte) (ran, waited time.Duration, err error) {
 	fields := bytes.Fields(b)
 	if len(fields) != 3 {
-		return 0, errors.New("not the three numbers of schedstat")
+		return 0, 0, errors.New("not the three numbers of schedstat")
 	}
 	ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
-	return time.Duration(ns), err
+	if err != nil {
+		return 0, 0, err
+	}
+	wait, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	return time.Duration(ns), time.Duration(wait), err
+}
+
+// ownWait is how long this thread was ready to run and did not, 0 where that cannot be read. It is the
+// caller's if runtime.LockOSThread made it so.
+func ownWait() time.Duration {
+	b, err := os.ReadFile("/proc/thread-self/schedstat")
+	if err != nil {
+		return 0
+	}
+	_, waited, _ := parseSchedstat(b)
+	return waited
 }
 
 // parseStat reads utime and stime, the fields 14 and 15 of /proc/PID/stat. Field 2 is the name of the

@@ -18,11 +18,11 @@ func readTestdata(t *testing.T, name string) []byte {
 }
 
 func TestParseSchedstat(t *testing.T) {
-	if d, err := parseSchedstat(readTestdata(t, "schedstat")); err != nil || d != 29355705*time.Nanosecond {
+	if d, waited, err := parseSchedstat(readTestdata(t, "schedstat")); err != nil || d != 29355705*time.Nanosecond || waited != 16002614*time.Nanosecond {
 		t.Errorf("got %v, %v", d, err)
 	}
 	for _, bad := range []string{"", "1 2", "x 2 3", "1 2 3 4"} {
-		if d, err := parseSchedstat([]byte(bad)); err == nil {
+		if d, _, err := parseSchedstat([]byte(bad)); err == nil {
 			t.Errorf("%q: got %v, want an error", bad, d)
 		}
 	}

@@ -86,7 +86,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "%s on %s, messages of %s, ", plural(r.Sockets, "WebSocket"), plural(r.Conns, "connection"), size)
 	if r.Pace != nil {
-		fmt.Fprintf(w, "%.6g a second (%s)\n", r.Pace.Rate, r.Pace.Arrivals)
+		fmt.Fprintf(w, "%s a second (%s)\n", rateText(r.Pace.Rate), r.Pace.Arrivals)
 	} else {
 		fmt.Fprintf(w, "%s in flight\n", Thousands(r.InFlight))
 	}
@@ -173,8 +173,8 @@ func (r Result) writeRate(w io.Writer) {
 	if l.Lag != nil {
 		fmt.Fprintf(w, "%s: latency is from when a message was due, uncorrected from when it was sent: %s later at p50, %s at p99.\n",
 			r.Name, DurationText(l.Lag.P50), DurationText(l.Lag.P99))
-		fmt.Fprintf(w, "%s: %s of %s sent came back, %s lost; the loader's loop was %.0f %% busy, %s took %s.\n", r.Name,
-			Thousands(r.Count), Thousands(r.Begun), Thousands(r.Lost), 100*l.Busy, plural(l.Collections, "garbage collection"), DurationText(l.Paused))
+		fmt.Fprintf(w, "%s: %s of %s sent came back, %s lost; the loader's loop was %.0f %% busy and waited %s for a CPU, %s took %s.\n", r.Name,
+			Thousands(r.Count), Thousands(r.Begun), Thousands(r.Lost), 100*l.Busy, DurationText(l.Waited), plural(l.Collections, "garbage collection"), DurationText(l.Paused))
 	} else if l.Bound {
 		fmt.Fprintf(w, "%s: the loader's loop had no time to wait: rate and latency are what it can do; server CPU each is the server's.\n", r.Name)
 	}
@@ -213,6 +213,14 @@ func (r *Report) writeDelivery(w io.Writer, d *Delivery) {
 	if r.PID != 0 {
 		fmt.Fprintf(w, "fanout: server RSS %s before, %s at most.\n", megabytes(d.Memory.Base), megabytes(d.Memory.RSS))
 	}
+}
+
+// rateText formats operations a second, of which there may be fewer than one.
+func rateText(r float64) string {
+	if r == math.Trunc(r) {
+		return Thousands(int(r))
+	}
+	return fmt.Sprintf("%.6g", r)
 }
 
 // Thousands formats n in groups of three digits.

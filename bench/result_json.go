@@ -152,6 +152,7 @@ type loaderJSON struct {
 	Lag         *latencyJSON `json:"lag,omitempty"`
 	Wanted      float64      `json:"wanted_per_second,omitempty"`
 	Begun       float64      `json:"begun_per_second,omitempty"`
+	Waited      float64      `json:"waited_for_cpu_us"`
 	Collections int          `json:"gc"`
 	Paused      float64      `json:"gc_paused_us"`
 	RSS         int64        `json:"rss_bytes"`
@@ -163,7 +164,7 @@ func (l *Loader) json() *loaderJSON {
 	if l == nil {
 		return nil
 	}
-	return &loaderJSON{l.Busy, l.Lag.json(), l.Wanted, l.Begun, l.Collections, microseconds(l.Paused), l.RSS, l.Bound, l.Invalid}
+	return &loaderJSON{l.Busy, l.Lag.json(), l.Wanted, l.Begun, microseconds(l.Waited), l.Collections, microseconds(l.Paused), l.RSS, l.Bound, l.Invalid}
 }
 
 func (l *loaderJSON) loader() *Loader {
@@ -172,7 +173,7 @@ func (l *loaderJSON) loader() *Loader {
 	}
 	return &Loader{
 		Busy: l.Busy, Lag: l.Lag.latency(), Wanted: l.Wanted, Begun: l.Begun, Collections: l.Collections,
-		Paused: time.Duration(math.Round(l.Paused * 1e3)), RSS: l.RSS, Bound: l.Bound, Invalid: l.Invalid,
+		Waited: time.Duration(math.Round(l.Waited * 1e3)), Paused: time.Duration(math.Round(l.Paused * 1e3)), RSS: l.RSS, Bound: l.Bound, Invalid: l.Invalid,
 	}
 }
 

@@ -46,7 +46,7 @@ func judge(r *bench.Report, objectives sloFlag, err error) error {
 	}
 	if err != nil && !errors.Is(err, errMissed) {
 		var overload *bench.OverloadError
-		if !errors.As(err, &overload) || len(objectives) == 0 {
+		if !errors.As(err, &overload) || len(objectives) == 0 && r.Invalid == "" {
 			r.Failure = err.Error()
 			if errors.Is(err, context.Canceled) {
 				r.Failure = "interrupted"
