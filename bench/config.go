@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"h2ws/bench/raw"
 )
 
 // Config is what a Client is to do. Begin with DefaultConfig.
@@ -55,7 +57,7 @@ const (
 // DefaultConfig returns the Config of the demonstration, without an address.
 func DefaultConfig() Config {
 	return Config{
-		Target: Target{Path: "/"}, Sockets: 100_000, Conns: 1,
+		Target: Target{Target: raw.Target{Path: "/"}}, Sockets: 100_000, Conns: 1,
 		InFlight: 256, Size: 64, Duration: 5 * time.Second, Rounds: 100, Batch: 1,
 		Window: 1 << 20, Pace: Pace{WarmUp: -1}, LagMax: lagMaxDefault,
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"h2ws/bench/raw"
 	"h2ws/engine/frame"
 )
 
@@ -18,7 +19,7 @@ func TestStreamSize(t *testing.T) {
 
 func TestFirstOctets(t *testing.T) {
 	var wake []*conn
-	c := newConn(0, &wake, newRequest(&Target{Addr: "example.com", Path: "/"}), 4401)
+	c := newConn(0, &wake, newRequest(&Target{Target: raw.Target{Addr: "example.com", Path: "/"}}), 4401)
 	if len(wake) != 1 || wake[0] != c {
 		t.Error("a new connection does not ask to be written")
 	}

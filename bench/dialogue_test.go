@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"h2ws/bench/raw"
 	"h2ws/engine/frame"
 )
 
@@ -37,7 +38,7 @@ func newDialogue(t *testing.T, settings string) *dialogue {
 
 func newSilentDialogue(t *testing.T) *dialogue {
 	d := &dialogue{t: t}
-	d.c = newConn(0, &d.wake, newRequest(&Target{Addr: "example.com", Path: "/chat"}), 1<<20)
+	d.c = newConn(0, &d.wake, newRequest(&Target{Target: raw.Target{Addr: "example.com", Path: "/chat"}}), 1<<20)
 	d.c.events = d
 	d.c.out = nil
 	return d

@@ -28,8 +28,8 @@ func newRequest(t *Target) request {
 	r := request{target: t, encoded: new(bytes.Buffer), fields: []hpack.HeaderField{
 		{Name: ":method", Value: "CONNECT"},
 		{Name: ":protocol", Value: "websocket"},
-		{Name: ":scheme", Value: t.scheme()},
-		{Name: ":authority", Value: t.authority()},
+		{Name: ":scheme", Value: t.Scheme()},
+		{Name: ":authority", Value: t.Host()},
 		{Name: ":path", Value: t.Path}, // see setPath
 		{Name: "sec-websocket-version", Value: "13"},
 	}}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"h2ws/bench/raw"
 	"h2ws/engine/frame"
 )
 
@@ -36,7 +37,7 @@ func decode(t *testing.T, d *hpack.Decoder, block []byte) (s string) {
 }
 
 func TestRequestIsIndexed(t *testing.T) {
-	r := newRequest(&Target{Addr: "example.com:8080", Path: "/chat?a=b"})
+	r := newRequest(&Target{Target: raw.Target{Addr: "example.com:8080", Path: "/chat?a=b"}})
 	d := hpack.NewDecoder(4096, nil)
 	for n := range 4 {
 		b := block(t, r.append(nil, streamID(n)), streamID(n))
@@ -53,7 +54,7 @@ func TestRequestIsIndexed(t *testing.T) {
 }
 
 func TestRequestsOfSeveralPaths(t *testing.T) {
-	r := newRequest(&Target{Addr: "example.com:8080", Path: "/first"})
+	r := newRequest(&Target{Target: raw.Target{Addr: "example.com:8080", Path: "/first"}})
 	d := hpack.NewDecoder(4096, nil)
 	for n := range 1000 {
 		path := fmt.Sprintf("/t/%d", n/3) // each for three in a row, and more than the table holds
@@ -66,7 +67,7 @@ func TestRequestsOfSeveralPaths(t *testing.T) {
 }
 
 func TestRequestObeysTableSize(t *testing.T) {
-	r := newRequest(&Target{Addr: "example.com:8080", Path: "/chat?a=b"})
+	r := newRequest(&Target{Target: raw.Target{Addr: "example.com:8080", Path: "/chat?a=b"}})
 	d := hpack.NewDecoder(4096, nil)
 	decode(t, d, block(t, r.append(nil, 1), 1))
 	decode(t, d, block(t, r.append(nil, 3), 3))

@@ -57,7 +57,7 @@ func handshake(ctx context.Context, nc net.Conn, t *Target) (*secure, error) {
 	cfg := t.TLS.Clone()
 	cfg.NextProtos = []string{t.alpn()}
 	if cfg.ServerName == "" {
-		cfg.ServerName, _, _ = net.SplitHostPort(t.authority())
+		cfg.ServerName, _, _ = net.SplitHostPort(t.Host())
 	}
 	s := &secure{wire: wire{Conn: nc}}
 	s.conn = tls.Client(&s.wire, cfg)

@@ -1,44 +1,23 @@
 package bench
 
 import (
-	"crypto/tls"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"h2ws/bench/raw"
 )
 
 // Target is where WebSockets are opened, and how. With nothing but Addr and Path it is cleartext HTTP/2 with
-// prior knowledge.
+// prior knowledge. What is in Path to differ between sockets is for expand.
 type Target struct {
-	Addr      string      // host:port to connect to
-	Authority string      // :authority, or Host; "": Addr
-	Path      string      // what a socket opens; see expand
-	HTTP1     bool        // over HTTP/1.1 instead, each socket on a connection of its own
-	TLS       *tls.Config // nil: cleartext. ALPN offers the one protocol that HTTP1 says.
-
-	Header       http.Header // what requests say besides
-	Subprotocols []string    // offered
+	raw.Target
+	HTTP1        bool     // over HTTP/1.1 instead, each socket on a connection of its own
+	Subprotocols []string // offered
 	Locals       []netip.Addr
-}
-
-// authority is what requests say the server is.
-func (t *Target) authority() string {
-	if t.Authority != "" {
-		return t.Authority
-	}
-	return t.Addr
-}
-
-// scheme is that of the requests' target URI.
-func (t *Target) scheme() string {
-	if t.TLS != nil {
-		return "https"
-	}
-	return "http"
 }
 
 // Protocol names what is spoken.

@@ -44,7 +44,7 @@ func (u *upgrade) append(out []byte) []byte {
 	out = append(out, "GET "...)
 	out = append(out, u.path...)
 	out = append(out, " HTTP/1.1\r\nHost: "...)
-	out = append(out, u.target.authority()...)
+	out = append(out, u.target.Host()...)
 	out = append(out, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
 	out = append(out, u.key...)
 	out = append(out, "\r\n"...)

@@ -8,13 +8,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"h2ws/bench/raw"
 )
 
 // newUpgradeDialogue is a dialogue over HTTP/1.1 whose socket is opening. It returns its key too.
 func newUpgradeDialogue(t *testing.T) (d *dialogue, key string) {
 	t.Helper()
 	d = &dialogue{t: t}
-	d.c = newUpgradeConn(0, &d.wake, &Target{Addr: "example.com:80", Path: "/chat?x=1"})
+	d.c = newUpgradeConn(0, &d.wake, &Target{Target: raw.Target{Addr: "example.com:80", Path: "/chat?x=1"}})
 	d.c.events = d
 	if len(d.c.out) > 0 || len(d.wake) > 0 {
 		t.Errorf("the client says %q before its socket is opened", d.c.out)
@@ -170,7 +172,7 @@ func TestUpgradeFaults(t *testing.T) {
 		wantFault(t, d.read([]byte(wire)), text)
 	}
 	d := &dialogue{t: t}
-	d.c = newUpgradeConn(0, &d.wake, &Target{Addr: "example.com", Path: "/"})
+	d.c = newUpgradeConn(0, &d.wake, &Target{Target: raw.Target{Addr: "example.com", Path: "/"}})
 	wantFault(t, d.read([]byte("hello")), "before the request")
 	if err := opened101(t).read([]byte("\x81\x80")); err != errMasked {
 		t.Errorf("a masked frame: got %v", err)

@@ -34,10 +34,11 @@ var arrows = map[string][]string{
 	"engine/frame": {},
 	"hpack":        {xHPACK},
 	"engine":       {"h2ws/ws", "h2ws/hpack", "h2ws/flow", "h2ws/engine/frame", xUnix},
-	"bench":        {"h2ws/engine", xHDR, "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
+	"bench":        {"h2ws/bench/raw", "h2ws/engine", xHDR, "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
 	"cmd/wsbench":  {}, // builds and becomes:
 
 	"bench/raw":     {"h2ws/engine/frame", "h2ws/ws", xHPACK},
+	"bench/served":  {"h2ws/engine", "h2ws/ws"},
 	"bench/conform": {"h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/attack":  {"h2ws/bench", "h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/cmd/wsbench": {
@@ -49,8 +50,8 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	"engine":        {xHPACK, "h2ws/ws/wsconn"},
 	"ws/wsconn":     {"h2ws/engine"},
-	"bench/attack":  {"h2ws/engine"},
-	"bench/conform": {"h2ws/engine"},
+	"bench/attack":  {"h2ws/bench/served"},
+	"bench/conform": {"h2ws/bench/served"},
 }
 
 // withIO has the files that may use clocks, goroutines, locks and sockets. Everything else

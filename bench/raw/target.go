@@ -14,22 +14,22 @@ import (
 // Target is a server, and where on it WebSockets are opened.
 type Target struct {
 	Addr      string      // host:port to connect to
-	Authority string      // :authority; "": Addr
-	Path      string      // :path
+	Authority string      // :authority, or Host; "": Addr
+	Path      string      // what a WebSocket opens
 	TLS       *tls.Config // nil: cleartext with prior knowledge
 	Header    http.Header // what every opening handshake says besides
 }
 
-// authority is what requests say the server is.
-func (t *Target) authority() string {
+// Host is what requests say the server is.
+func (t *Target) Host() string {
 	if t.Authority != "" {
 		return t.Authority
 	}
 	return t.Addr
 }
 
-// scheme is that of the requests' target URI.
-func (t *Target) scheme() string {
+// Scheme is that of the requests' target URI.
+func (t *Target) Scheme() string {
 	if t.TLS != nil {
 		return "https"
 	}
@@ -41,9 +41,9 @@ func (t *Target) Handshake() []Field {
 	fields := []Field{
 		{Name: ":method", Value: "CONNECT"},
 		{Name: ":protocol", Value: "websocket"},
-		{Name: ":scheme", Value: t.scheme()},
+		{Name: ":scheme", Value: t.Scheme()},
 		{Name: ":path", Value: t.Path},
-		{Name: ":authority", Value: t.authority()},
+		{Name: ":authority", Value: t.Host()},
 		{Name: "sec-websocket-version", Value: "13"},
 	}
 	for name, values := range t.Header {
@@ -68,7 +68,7 @@ func (t *Target) dial(ctx context.Context) (net.Conn, error) {
 	cfg := t.TLS.Clone()
 	cfg.NextProtos = []string{"h2"}
 	if cfg.ServerName == "" {
-		cfg.ServerName, _, _ = net.SplitHostPort(t.authority())
+		cfg.ServerName, _, _ = net.SplitHostPort(t.Host())
 	}
 	secure := tls.Client(nc, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"h2ws/bench"
+	"h2ws/bench/raw"
 )
 
 // access is what the command line says of how a server is spoken to.
@@ -77,7 +78,7 @@ func (a *access) target(where, path string) (t bench.Target, err error) {
 	if err != nil {
 		return t, err
 	}
-	t = bench.Target{Addr: dialAddr(u, secure), Authority: u.Host, Path: path, HTTP1: a.protocol == protoH1}
+	t = bench.Target{Target: raw.Target{Addr: dialAddr(u, secure), Authority: u.Host, Path: path}, HTTP1: a.protocol == protoH1}
 	if p := u.EscapedPath(); p != "" && p != "/" || u.RawQuery != "" {
 		if path != "/" {
 			return t, fmt.Errorf("the path is %s in the target and %s in -path", u.RequestURI(), path)

@@ -68,5 +68,5 @@ func (a *access) rawTarget(f *flag.FlagSet, path string) (raw.Target, error) {
 		return raw.Target{}, fmt.Errorf("%d arguments where the URL of a server belongs (flags go before it)", f.NArg())
 	}
 	t, err := a.target(f.Arg(0), path)
-	return raw.Target{Addr: t.Addr, Authority: t.Authority, Path: t.Path, TLS: t.TLS, Header: t.Header}, err
+	return t.Target, err
 }
