@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -19,12 +21,13 @@ import (
 type http1Server struct {
 	mu       sync.Mutex
 	sockets  map[net.Conn]bool
+	from     map[netip.Addr]int // sockets that came from there
 	sequence uint64
 }
 
 // start serves until the test is over, and returns the address.
 func (s *http1Server) start(t *testing.T) string {
-	s.sockets = map[net.Conn]bool{}
+	s.sockets, s.from = map[net.Conn]bool{}, map[netip.Addr]int{}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
@@ -43,6 +46,7 @@ func (s *http1Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	s.mu.Lock()
 	s.sockets[nc] = true
+	s.from[netip.MustParseAddrPort(r.RemoteAddr).Addr()]++
 	fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]))
 	s.mu.Unlock()
@@ -123,6 +127,21 @@ func TestScenariosOverHTTP1(t *testing.T) {
 			echoMessages(t, cfg, 300)
 			runAll(t, cfg)
 		})
+	}
+}
+
+// What a server sees of Locals.
+func TestLocals(t *testing.T) {
+	var s http1Server
+	cfg := testConfig(s.start(t))
+	cfg.HTTP1, cfg.Sockets, cfg.Conns = true, 7, 7
+	cfg.Locals = []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}
+	echoMessages(t, cfg, 50)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := map[netip.Addr]int{cfg.Locals[0]: 4, cfg.Locals[1]: 3}
+	if !maps.Equal(s.from, want) {
+		t.Errorf("sockets came from %v, want %v", s.from, want)
 	}
 }
 
