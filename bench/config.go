@@ -23,11 +23,12 @@ type Config struct {
 	Rounds   int           // of Fanout, the most
 	Batch    int           // messages published in a round of Fanout
 
-	Pace   Pace  // of Echo
-	Sizes  Sizes // of the messages of Echo; none: Size
-	Churn  Churn // during Echo
-	Load   Load
-	Window int // INITIAL_WINDOW_SIZE announced, in octets
+	Opening Pace  // of Open
+	Pace    Pace  // of Echo
+	Sizes   Sizes // of the messages of Echo; none: Size
+	Churn   Churn // during Echo
+	Load    Load
+	Window  int // INITIAL_WINDOW_SIZE announced, in octets
 
 	Memory   bool           // Dial is to read the server's memory with one socket open, for Idle
 	LagMax   time.Duration  // at a rate, the loader may be late by this, 99 times in 100
@@ -117,16 +118,14 @@ func validPath(p string) bool {
 		!strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-// checkPace is the part of Check about Pace and Churn.
+// checkPace is the part of Check about paces and Churn.
 func (cfg Config) checkPace() error {
-	p := cfg.Pace
+	for _, p := range []Pace{cfg.Opening, cfg.Pace} {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
 	switch {
-	case p.Rate != 0 && !(p.Rate >= paceRateMin && p.Rate <= paceRateMax):
-		return fmt.Errorf("rate must be 0, or %v to %v, not %v", paceRateMin, float64(paceRateMax), p.Rate)
-	case p.Poisson && p.Rate == 0:
-		return fmt.Errorf("arrivals are those at a rate: give that too")
-	case p.Ramp < 0:
-		return fmt.Errorf("ramp must not be negative, as %v is", p.Ramp)
 	case cfg.LagMax <= 0:
 		return fmt.Errorf("max-lag must be more than 0, not %v", cfg.LagMax)
 	case cfg.Interval < 0:

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -51,7 +53,7 @@ func (p *pacer) due(n float64) float64 {
 type Pace struct {
 	Rate    float64       // operations begun a second, whether those before are done or not; 0: InFlight at a time
 	Poisson bool          // at random, Rate on average
-	WarmUp  time.Duration // not measured; below 0: a tenth of the duration
+	WarmUp  time.Duration // not measured, of Echo; below 0: a tenth of the duration
 	Ramp    time.Duration // ahead of it, the load grows to what it is to be
 }
 
@@ -60,6 +62,19 @@ const (
 	paceRateMin = 1e-3
 	paceRateMax = 1e9
 )
+
+// check is the part of Config.Check about a pace.
+func (p Pace) check() error {
+	switch {
+	case p.Rate != 0 && !(p.Rate >= paceRateMin && p.Rate <= paceRateMax):
+		return fmt.Errorf("rate must be 0, or %v to %v, not %v", paceRateMin, float64(paceRateMax), p.Rate)
+	case p.Poisson && p.Rate == 0:
+		return errors.New("arrivals are those at a rate: give that too")
+	case p.Ramp < 0:
+		return fmt.Errorf("ramp must not be negative, as %v is", p.Ramp)
+	}
+	return nil
+}
 
 func (p Pace) arrivals() string {
 	if p.Poisson {

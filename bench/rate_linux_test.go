@@ -177,3 +177,48 @@ func TestSlowReadersBesideEchoes(t *testing.T) {
 		t.Errorf("%d echoes, %d lost, %v", r.Count, r.Lost, err)
 	}
 }
+
+func TestOpenAtARate(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := rateConfig(addr)
+	cfg.Sockets, cfg.Conns = 101, 2
+	cfg.Opening = Pace{Rate: 1000, Ramp: 10 * time.Millisecond}
+	cl, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	r, err := cl.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Count != 100 || r.Begun != 100 || r.Lost != 0 || r.Latency.Count != 100 || r.Raw.Count != 100 || r.Loader.Lag.Count != 100 {
+		t.Errorf("got %+v", r)
+	}
+	if due := newPacer(1000, false, 10*time.Millisecond, 0).due(100); r.Elapsed.Seconds() < due {
+		t.Errorf("the last of 100 was open after %v, before it was due", r.Elapsed)
+	}
+	if r.Raw.Max > r.Latency.Max {
+		t.Errorf("from when it was sent %v, from when it was due %v", r.Raw.Max, r.Latency.Max)
+	}
+}
+
+// What cannot be opened ends an opening at a rate, with what there was until then.
+func TestOpenAtARateBeyondMaxConcurrentStreams(t *testing.T) {
+	s := &fakeServer{settings: offer, credit: true}
+	cfg := rateConfig(s.start(t))
+	cfg.Sockets, cfg.Conns = 5, 1
+	cfg.Opening = Pace{Rate: 1000, Poisson: true}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cl, err := Dial(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	cl.conns[0].maxStreams = 2
+	r, err := cl.Open(ctx)
+	if err == nil || !r.Partial || r.Begun < 1 || r.Begun > 4 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}

@@ -64,6 +64,8 @@ func NewReport(cfg Config) *Report {
 	}
 	if p := cfg.Pace; p.Rate > 0 {
 		r.Pace = &paceJSON{p.Rate, p.arrivals(), p.warmUp(cfg.Duration).Seconds(), p.Ramp.Seconds()}
+	} else if p := cfg.Opening; p.Rate > 0 {
+		r.Pace = &paceJSON{Rate: p.Rate, Arrivals: p.arrivals(), Ramp: p.Ramp.Seconds()}
 	}
 	if cfg.Churn != (Churn{}) {
 		r.Churn = &cfg.Churn
@@ -171,9 +173,9 @@ func (r Result) writeRate(w io.Writer) {
 		return
 	}
 	if l.Lag != nil {
-		fmt.Fprintf(w, "%s: latency is from when a message was due, uncorrected from when it was sent: %s later at p50, %s at p99.\n",
+		fmt.Fprintf(w, "%s: latency is from when each was due, uncorrected from when it was sent: %s later at p50, %s at p99.\n",
 			r.Name, DurationText(l.Lag.P50), DurationText(l.Lag.P99))
-		fmt.Fprintf(w, "%s: %s of %s sent came back, %s lost; the loader's loop was %.0f %% busy and waited %s for a CPU, %s took %s.\n", r.Name,
+		fmt.Fprintf(w, "%s: %s of %s sent were answered, %s lost; the loader's loop was %.0f %% busy and waited %s for a CPU, %s took %s.\n", r.Name,
 			Thousands(r.Count), Thousands(r.Begun), Thousands(r.Lost), 100*l.Busy, DurationText(l.Waited), plural(l.Collections, "garbage collection"), DurationText(l.Paused))
 	} else if l.Bound {
 		fmt.Fprintf(w, "%s: the loader's loop had no time to wait: rate and latency are what it can do; server CPU each is the server's.\n", r.Name)

@@ -1,11 +1,9 @@
 package bench
 
-import "time"
-
 // stream is what the client knows about one WebSocket. It stays at 40 octets and without pointers, so
 // that a million of them are one allocation of which the collector looks at nothing.
 type stream struct {
-	stamp time.Duration // when the opening or closing handshake began, on the client's clock
+	stamp uint64 // of the opening or closing handshake: see stamp
 
 	// send is relative to the server's INITIAL_WINDOW_SIZE, so that a change of that setting needs no
 	// visit: INITIAL_WINDOW_SIZE + send octets may be sent.

@@ -42,6 +42,7 @@ const (
 	flagsFanout
 	flagsLoad
 	flagsPace
+	flagsOpening
 	flagsSearch // not what a search does itself
 )
 
@@ -86,15 +87,24 @@ func (o *options) register(f *flag.FlagSet, groups flagGroup) {
 	if groups&flagsPace != 0 {
 		o.registerPace(f, groups)
 	}
+	if groups&flagsOpening != 0 {
+		o.registerRate(f, &o.cfg.Opening, "open `N` WebSockets a second, whether those before are open or not; latency is from when each was due (default: -inflight at a time)")
+		f.DurationVar(&o.cfg.Opening.Ramp, "ramp", 0, "`time` in which the rate grows from nothing")
+	}
+}
+
+// registerRate declares the flags of whatever can come at a rate.
+func (o *options) registerRate(f *flag.FlagSet, p *bench.Pace, usage string) {
+	f.Float64Var(&p.Rate, "rate", 0, usage)
+	f.StringVar(&o.arrival, "arrivals", o.arrival, "at a rate, what is due comes at `constant|poisson` intervals")
+	f.DurationVar(&o.cfg.LagMax, "max-lag", o.cfg.LagMax, "at a rate, the run is INVALID if more than 1 in 100 is sent this `time` late")
 }
 
 func (o *options) registerPace(f *flag.FlagSet, groups flagGroup) {
 	c := &o.cfg
-	f.Float64Var(&c.Pace.Rate, "rate", 0, "send `N` messages a second in all, whether those before came back or not; latency is from when each was due (default: -inflight at a time)")
-	f.StringVar(&o.arrival, "arrivals", o.arrival, "at a rate, messages come at `constant|poisson` intervals")
+	o.registerRate(f, &c.Pace, "send `N` messages a second in all, whether those before came back or not; latency is from when each was due (default: -inflight at a time)")
 	f.DurationVar(&c.Pace.WarmUp, "warmup", c.Pace.WarmUp, "load for this `time` ahead of what is measured (default: a tenth of -duration)")
 	f.DurationVar(&c.Pace.Ramp, "ramp", 0, "`time` ahead of the warm-up in which the load grows from nothing")
-	f.DurationVar(&c.LagMax, "max-lag", c.LagMax, "at a rate, the run is INVALID if more than 1 message in 100 is sent this `time` late")
 	f.Float64Var(&c.Churn.Closes, "churn", 0, "meanwhile close `N` sockets a second, and open them again")
 	f.Float64Var(&c.Churn.Resets, "resets", 0, "meanwhile reset `N` sockets a second, and open them again")
 	f.Float64Var(&c.Churn.Kills, "kills", 0, "meanwhile kill `N` connections a second by a TCP reset, and make them again")
@@ -253,6 +263,9 @@ func (o *options) check(s *scenario) error {
 		return fmt.Errorf("-warmup must not be negative, as %v is", o.cfg.Pace.WarmUp)
 	}
 	o.cfg.Pace.Poisson = o.arrival == "poisson"
+	if s.groups&flagsOpening != 0 {
+		o.cfg.Opening.Poisson, o.cfg.Pace.Poisson = o.cfg.Pace.Poisson, false
+	}
 	if err := o.takeSize(s); err != nil {
 		return err
 	}

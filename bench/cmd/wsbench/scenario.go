@@ -28,16 +28,19 @@ var demonstration = &scenario{
 	usage: `
 Wsbench measures WebSockets over HTTP/2 (RFC 8441).
 
-  wsbench [flags]                  a demonstration: starts a server, opens 100,000 WebSockets
-                                   on one connection, echoes, fans out, idles, closes
-  wsbench echo [flags] [URL]      messages there and back
-  wsbench fanout [flags] [URL]    one message to every WebSocket
-  wsbench idle [flags] [URL]      memory of open WebSockets
-  wsbench open [flags] [URL]      opening and closing storms
-  wsbench compare [flags]          what other servers cost beside ours
-  wsbench conform [flags] URL      how well a server keeps to RFC 8441 and RFC 6455
-  wsbench attack [flags] URL       how well it bears what brings servers down
-  wsbench serve [flags]            the server that the others start
+  wsbench [flags]                    a demonstration: starts a server, opens 100,000 WebSockets
+                                     on one connection, echoes, fans out, idles, closes
+  wsbench echo [flags] [URL]         messages there and back
+  wsbench fanout [flags] [URL]       one message to every WebSocket
+  wsbench idle [flags] [URL]         memory of open WebSockets
+  wsbench open [flags] [URL]         opening and closing storms
+  wsbench find [flags] [URL]         the highest load that meets objectives
+  wsbench compare [flags] [URL ...]  what servers cost beside each other
+  wsbench conform [flags] URL        how well a server keeps to RFC 8441 and RFC 6455
+  wsbench attack [flags] URL         how well it bears what brings servers down
+  wsbench report [flags] FILE        results that -json saved, once more
+  wsbench doctor [flags]             what limits load on this machine
+  wsbench serve [flags]              the server that the others start
 
 "wsbench COMMAND -h" tells the flags of a command; those below are the demonstration's. The
 server is always another process: a child, or the one at URL (http, https, ws or wss; host:port is http). Its
@@ -96,7 +99,7 @@ one. When all have received it the next is published. One round goes ahead as a 
 
 With -rate it publishes to topics instead, at that rate ("!P"), and some sockets may be slow. Every
 delivery is checked: what sockets that are not slow lost, had twice or out of order makes the exit
-status 1. A socket whose path has a -policy other than CloseSlow is not given up when it is slow.
+status 2. A socket whose path has a -policy other than CloseSlow is not given up when it is slow.
 
 Examples:
   wsbench fanout
@@ -126,12 +129,14 @@ Examples:
 	usage: `
 wsbench open [flags] [URL]
 
-Opens WebSockets, -inflight handshakes at a time, and closes them with the closing handshake.
+Opens WebSockets, -inflight handshakes at a time, or at a -rate, and closes them with the closing
+handshake, -inflight at a time. Connections are made before.
 
 Examples:
   wsbench open -sockets 1000000
-  wsbench open -sockets 100000 -conns 1000 -inflight 1000`,
-	groups: flagsAddr,
+  wsbench open -sockets 100000 -conns 1000 -inflight 1000
+  wsbench open -sockets 50000 -rate 10000 -arrivals poisson -slo 'open.p99<10ms' https://localhost:8443`,
+	groups: flagsAddr | flagsOpening,
 	steps:  []step{(*bench.Client).Open, (*bench.Client).CloseSockets},
 }}
 
