@@ -54,10 +54,12 @@ func (s *Search) WriteTable(w io.Writer) error {
 // Answer is the outcome in a sentence.
 func (s *Search) Answer() string {
 	switch {
+	case s.Found == 0 && s.Limit != "":
+		return fmt.Sprintf("Nothing is known of the server: %s.", s.Limit)
 	case s.Found == 0:
 		return fmt.Sprintf("No %s met the objectives, down to %s.", s.Of, Thousands(int(s.Failed)))
 	case s.Limit != "":
-		return fmt.Sprintf("The objectives were met up to %s %s at least; %s.", s.Of, Thousands(int(s.Found)), s.Limit)
+		return fmt.Sprintf("The server meets the objectives up to %s %s at least: %s.", s.Of, Thousands(int(s.Found)), s.Limit)
 	case s.Failed == 0:
 		return fmt.Sprintf("The objectives were met up to %s %s, the highest that was tried.", s.Of, Thousands(int(s.Found)))
 	}

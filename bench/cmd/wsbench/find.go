@@ -19,7 +19,8 @@ wsbench find [flags] -slo OBJECTIVE [URL]
 Searches the highest load that meets the objectives: a higher one each time until they are missed, and
 then between the two until these are within -precision of each other. Every load is a run of its own;
 one that misses is tried once more, and one that is hopeless ends early. When the loader is the
-bottleneck the search ends there, and says so (exit status 4): what was found is "at least".
+bottleneck the search ends there, and says so (exit status 4): what was found is "at least". To get above
+that give the server and wsbench processors of their own (taskset), or run wsbench on another machine.
 
 Examples:
   wsbench find -slo 'p99<10ms'
@@ -199,8 +200,8 @@ func (s *search) run(ctx context.Context) error {
 			return s.outcome()
 		}
 	}
-	if s.end == nil {
-		s.out.Limit = fmt.Sprintf("the search was ended after %v", s.limit)
+	if s.end == nil && s.out.Found > 0 {
+		s.out.Limit = fmt.Sprintf("the search was ended after %v, as -limit says", s.limit)
 	}
 	return s.outcome()
 }
@@ -212,8 +213,9 @@ func (s *search) outcome() error {
 	}
 	for _, p := range s.out.Probes {
 		if p.Load == s.out.Failed && p.Report != nil && p.Report.Invalid != "" {
-			s.out.Limit = "above that the loader is the bottleneck, not the server"
-			return &invalidError{fmt.Sprintf("%s %s: the loader is the bottleneck: %s", s.of, bench.Thousands(int(p.Load)), p.Report.Invalid)}
+			load := bench.Thousands(int(p.Load))
+			s.out.Limit = fmt.Sprintf("at %s the loader is the bottleneck, and what the server can do there is not known", load)
+			return &invalidError{fmt.Sprintf("%s %s: %s", s.of, load, p.Report.Invalid)}
 		}
 	}
 	if s.out.Found == 0 {

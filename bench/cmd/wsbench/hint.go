@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"io"
+	"syscall"
 
 	"h2ws/bench"
 )
@@ -17,7 +19,7 @@ func hint(err error) string {
 		return " (over HTTP/1.1: -proto h1)"
 	case errors.As(err, &certificate):
 		return " (trust its issuer with -ca FILE, or anybody with -insecure)"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.As(err, &secure) && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		return " (is it cleartext? Then http or ws)"
 	case errors.Is(err, bench.ErrNotHTTP2):
 		return " (over HTTP/1.1: -proto h1; if it wants TLS: https or wss)"
