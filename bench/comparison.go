@@ -13,8 +13,9 @@ type Comparison struct {
 	Version int
 	Started time.Time
 	Machine Machine
-	Size    int    // of messages, in octets
-	Cells   []Cell // of each shape the first is what the others are compared with
+	Command []string // the command line
+	Size    int      // of messages, in octets
+	Cells   []Cell   // of each shape the first is what the others are compared with
 
 	Elsewhere bool // the servers are at URLs, and were opened and echoed at only
 }
@@ -115,7 +116,7 @@ func (c *Cell) sameShape(d *Cell) bool { return c.Conns == d.Conns && c.Sockets 
 
 // Shape says how many sockets are on how many connections.
 func (c *Cell) Shape() string {
-	return fmt.Sprintf("%s x %s", plural(c.Conns, "connection"), Thousands(c.Sockets/c.Conns))
+	return fmt.Sprintf("%s x %s", Plural(c.Conns, "connection"), Thousands(c.Sockets/c.Conns))
 }
 
 // Failures is how many cells lack figures.
@@ -132,7 +133,7 @@ func (c *Comparison) Failures() (n int) {
 func (c *Comparison) MarshalJSON() ([]byte, error) {
 	out := comparisonJSON{
 		Version: c.Version, Started: c.Started, Machine: c.Machine,
-		Size: c.Size, Elsewhere: c.Elsewhere, Cells: []cellJSON{},
+		Command: c.Command, Size: c.Size, Elsewhere: c.Elsewhere, Cells: []cellJSON{},
 	}
 	for i := range c.Cells {
 		cell := &c.Cells[i]
@@ -147,7 +148,7 @@ func (c *Comparison) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*c = Comparison{Version: in.Version, Started: in.Started, Machine: in.Machine, Size: in.Size, Elsewhere: in.Elsewhere}
+	*c = Comparison{Version: in.Version, Started: in.Started, Machine: in.Machine, Command: in.Command, Size: in.Size, Elsewhere: in.Elsewhere}
 	for _, j := range in.Cells {
 		cell := Cell{Server: j.Server, HTTP1: j.Protocol == "HTTP/1.1", Conns: j.Conns, Sockets: j.Sockets, Connected: j.Connected, Results: j.Results}
 		if j.Failure != "" {
@@ -181,6 +182,7 @@ type comparisonJSON struct {
 	Version int       `json:"version"`
 	Started time.Time `json:"started"`
 	Machine
+	Command   []string   `json:"command,omitempty"`
 	Size      int        `json:"size_bytes"`
 	Elsewhere bool       `json:"elsewhere,omitempty"`
 	Cells     []cellJSON `json:"cells"`
@@ -207,7 +209,7 @@ func (c *Comparison) Reports() (all []*Report) {
 	for i := range c.Cells {
 		cell := &c.Cells[i]
 		all = append(all, &Report{
-			Version: ReportVersion, Started: c.Started, Machine: c.Machine, Addr: cell.Server, Protocol: cell.protocol(),
+			Version: ReportVersion, Started: c.Started, Machine: c.Machine, Command: c.Command, Addr: cell.Server, Protocol: cell.protocol(),
 			Sockets: cell.Sockets, Conns: cell.Conns, Size: c.Size, Results: cell.Results,
 		})
 	}

@@ -105,7 +105,7 @@ last socket  from the command to publish until all sockets have the message, med
 
 Cleartext on the loopback; %[2]s.
 %[3]s, %[4]s, %[5]s.
-`, c.Size, c.protocols(), c.Machine.Go, c.Machine.System, plural(c.Machine.CPUs, "CPU"))
+`, c.Size, c.protocols(), c.Machine.Go, c.Machine.System, Plural(c.Machine.CPUs, "CPU"))
 	c.writeFailures(w)
 	return err
 }

@@ -32,7 +32,7 @@ type DeliveryError struct {
 
 func (e *DeliveryError) Error() string {
 	return fmt.Sprintf("sockets that are not slow lost %s, were sent %s twice and %s out of order",
-		plural(e.Lost, "message"), Thousands(e.Repeated), Thousands(e.Reordered))
+		Plural(e.Lost, "message"), Thousands(e.Repeated), Thousands(e.Reordered))
 }
 
 // verdict is a *DeliveryError or nil, when there is nothing more to come.

@@ -54,7 +54,7 @@ const graceMax = 5 * time.Second
 type OverloadError struct{ Away int }
 
 func (e *OverloadError) Error() string {
-	return fmt.Sprintf("the server is overloaded: %s are unanswered", plural(e.Away, "message"))
+	return fmt.Sprintf("the server is overloaded: %s are unanswered", Plural(e.Away, "message"))
 }
 
 // Echo sends messages over all sockets for Duration, after the ramp and the warm-up. In a closed loop those

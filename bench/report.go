@@ -82,11 +82,11 @@ func NewReport(cfg Config) *Report {
 
 // WriteTable writes the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
-	size := plural(r.Size, "octet")
+	size := Plural(r.Size, "octet")
 	if r.Sizes != "" && r.Sizes != strconv.Itoa(r.Size) {
 		size = r.Sizes + " octets"
 	}
-	fmt.Fprintf(w, "%s on %s, messages of %s, ", plural(r.Sockets, "WebSocket"), plural(r.Conns, "connection"), size)
+	fmt.Fprintf(w, "%s on %s, messages of %s, ", Plural(r.Sockets, "WebSocket"), Plural(r.Conns, "connection"), size)
 	if r.Pace != nil {
 		fmt.Fprintf(w, "%s a second (%s)\n", rateText(r.Pace.Rate), r.Pace.Arrivals)
 	} else {
@@ -99,7 +99,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if r.Protocol != "" && r.Protocol != "HTTP/2" {
 		fmt.Fprintf(w, ", %s", r.Protocol)
 	}
-	fmt.Fprintf(w, "; %s, %s, %s\n\n", r.Go, r.System, plural(r.CPUs, "CPU"))
+	fmt.Fprintf(w, "; %s, %s, %s\n\n", r.Go, r.System, Plural(r.CPUs, "CPU"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tcount\tper second\tserver CPU each\tclient CPU each\tp50\tp99\tmax\t")
 	for _, row := range r.Results {
@@ -138,7 +138,7 @@ func (r *Report) WriteNotes(w io.Writer) error {
 		case row.Delivery != nil: // see writeDelivery
 		case row.Name == "fanout":
 			fmt.Fprintf(w, "fanout: p50, p99 and max are of rounds, each %s to %s: from the command to the last delivery.\n",
-				plural(r.Batch, "message"), plural(r.Sockets, "socket"))
+				Plural(r.Batch, "message"), Plural(r.Sockets, "socket"))
 		}
 		if row.Delivery != nil {
 			r.writeDelivery(w, row.Delivery)
@@ -176,13 +176,13 @@ func (r Result) writeRate(w io.Writer) {
 		fmt.Fprintf(w, "%s: latency is from when each was due, uncorrected from when it was sent: %s later at p50, %s at p99.\n",
 			r.Name, DurationText(l.Lag.P50), DurationText(l.Lag.P99))
 		fmt.Fprintf(w, "%s: %s of %s sent were answered, %s lost; the loader's loop was %.0f %% busy and waited %s for a CPU, %s took %s.\n", r.Name,
-			Thousands(r.Count), Thousands(r.Begun), Thousands(r.Lost), 100*l.Busy, DurationText(l.Waited), plural(l.Collections, "garbage collection"), DurationText(l.Paused))
+			Thousands(r.Count), Thousands(r.Begun), Thousands(r.Lost), 100*l.Busy, DurationText(l.Waited), Plural(l.Collections, "garbage collection"), DurationText(l.Paused))
 	} else if l.Bound {
 		fmt.Fprintf(w, "%s: the loader's loop had no time to wait: rate and latency are what it can do; server CPU each is the server's.\n", r.Name)
 	}
 	if c := r.Churned; c != (Churned{}) {
 		fmt.Fprintf(w, "%s: meanwhile %s closed, %s reset, %s killed; %s opened again.\n", r.Name,
-			plural(c.Closes, "socket"), Thousands(c.Resets), plural(c.Kills, "connection"), plural(c.Reopened, "socket"))
+			Plural(c.Closes, "socket"), Thousands(c.Resets), Plural(c.Kills, "connection"), Plural(c.Reopened, "socket"))
 	}
 }
 
@@ -200,16 +200,16 @@ func (r Result) writeServer(w io.Writer) {
 // writeDelivery writes what a fan-out at a rate is about.
 func (r *Report) writeDelivery(w io.Writer, d *Delivery) {
 	l := r.Load
-	fmt.Fprintf(w, "fanout: %s to %s of %s, from %s at %.4g a second in all.\n", plural(d.Published, "message"),
-		plural(l.Topics, "topic"), plural(l.Subscribers, "socket"), plural(l.Publishers, "publisher"), l.Rate)
+	fmt.Fprintf(w, "fanout: %s to %s of %s, from %s at %.4g a second in all.\n", Plural(d.Published, "message"),
+		Plural(l.Topics, "topic"), Plural(l.Subscribers, "socket"), Plural(l.Publishers, "publisher"), l.Rate)
 	fmt.Fprintf(w, "fanout: p50, p99 and max are from when a publish was due to a delivery, uncorrected from when it was")
 	if t := d.ToLast; t != nil {
 		fmt.Fprintf(w, "; to the last socket %s, %s and %s", DurationText(t.P50), DurationText(t.P99), DurationText(t.Max))
 	}
-	fmt.Fprintf(w, ".\nfanout: %s had %s to %s deliveries each; %s lost, %s twice, %s out of order.\n", plural(d.Prompt.Sockets, "socket"),
+	fmt.Fprintf(w, ".\nfanout: %s had %s to %s deliveries each; %s lost, %s twice, %s out of order.\n", Plural(d.Prompt.Sockets, "socket"),
 		Thousands(d.Fewest), Thousands(d.Most), Thousands(d.Prompt.Lost), Thousands(d.Prompt.Repeated), Thousands(d.Prompt.Reordered))
 	if s := d.Slow; s.Sockets > 0 {
-		fmt.Fprintf(w, "fanout: %s had %s; %s lost, %s twice, %s out of order; the server gave up %s.\n", plural(s.Sockets, "slow socket"),
+		fmt.Fprintf(w, "fanout: %s had %s; %s lost, %s twice, %s out of order; the server gave up %s.\n", Plural(s.Sockets, "slow socket"),
 			Thousands(s.Delivered)+" deliveries", Thousands(s.Lost), Thousands(s.Repeated), Thousands(s.Reordered), Thousands(s.Closed))
 	}
 	if r.PID != 0 {
@@ -234,7 +234,8 @@ func Thousands(n int) string {
 	return s
 }
 
-func plural(n int, noun string) string {
+// Plural is n of what noun names.
+func Plural(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}

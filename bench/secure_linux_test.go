@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestHTTP2OverTLS(t *testing.T) {
 }
 
 func TestHTTP1OverTLS(t *testing.T) {
-	s := &http1Server{sockets: map[net.Conn]bool{}}
+	s := &http1Server{sockets: map[net.Conn]bool{}, from: map[netip.Addr]int{}}
 	server := httptest.NewTLSServer(s)
 	defer server.Close()
 	trusted := x509.NewCertPool()

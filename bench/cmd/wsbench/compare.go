@@ -34,6 +34,7 @@ Examples:
 
 // comparison is one run of compare.
 type comparison struct {
+	command    []string
 	contenders []contender // ours is the first
 	shapes     []shape
 	duration   time.Duration // of echo, and of fanout
@@ -94,6 +95,7 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	c := newComparison(*quick)
+	c.command = o.command
 	c.contenders = append([]contender{{title: "h2ws", path: exe, args: []string{"serve"}}}, built...)
 	return c.run(ctx, &o.outputs, stdout, stderr)
 }
@@ -150,7 +152,7 @@ func (c *comparison) run(ctx context.Context, files *outputs, stdout, stderr io.
 func (c *comparison) measure(ctx context.Context, stderr io.Writer) error {
 	cfg := bench.DefaultConfig()
 	cfg.Duration, cfg.Rounds, cfg.Memory = c.duration, 1<<20, true
-	c.cells = bench.Comparison{Version: bench.ReportVersion, Started: time.Now().UTC(), Machine: bench.ThisMachine(), Size: cfg.Size}
+	c.cells = bench.Comparison{Version: bench.ReportVersion, Started: time.Now().UTC(), Machine: bench.ThisMachine(), Command: c.command, Size: cfg.Size}
 	live := newLive(stderr, cfg)
 	defer live.close()
 	for _, s := range c.shapes {

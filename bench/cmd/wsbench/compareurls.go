@@ -12,7 +12,7 @@ import (
 
 // compareURLs measures the servers at several URLs with the same load, one after another.
 func compareURLs(ctx context.Context, o *options, urls []string, stdout, stderr io.Writer) error {
-	c := bench.Comparison{Version: bench.ReportVersion, Started: time.Now().UTC(), Machine: bench.ThisMachine(), Size: o.cfg.Size, Elsewhere: true}
+	c := bench.Comparison{Version: bench.ReportVersion, Started: time.Now().UTC(), Machine: bench.ThisMachine(), Command: o.command, Size: o.cfg.Size, Elsewhere: true}
 	live := newLive(stderr, o.cfg)
 	var worst error
 	for _, url := range urls {

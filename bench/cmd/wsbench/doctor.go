@@ -42,7 +42,7 @@ func doctor(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 		return &usageError{"doctor", fmt.Sprintf("-conns must be 1 to %d, not %d", 1<<20, *conns)}
 	}
 	m := bench.ThisMachine()
-	fmt.Fprintf(stdout, "%s, %d CPUs, %s, kernel %s, %s, wsbench %s\n\n", m.CPU, m.CPUs, m.System, m.Kernel, m.Go, m.Tool)
+	fmt.Fprintf(stdout, "%s, %s, %s, kernel %s, %s, wsbench %s\n\n", m.CPU, bench.Plural(m.CPUs, "CPU"), m.System, m.Kernel, m.Go, m.Tool)
 	findings := append([]finding{cores(), timers()}, systemFindings(*conns)...)
 	bad := 0
 	for _, f := range findings {

@@ -121,7 +121,7 @@ func TestHelp(t *testing.T) {
 		"fanout": "-sockets -conns -inflight -size -duration -rounds -batch -window -sources -path -loops" + files + target +
 			"-rate -publishers -topics -subscribers -policy -slow -slow-conns -slow-rate",
 		"idle":  "-sockets -conns -inflight -window -sources -path -loops" + files + target,
-		"open":  "-sockets -conns -inflight -window -sources -path -loops" + files + target,
+		"open":  "-sockets -conns -inflight -window -sources -path -loops" + files + target + "-rate -arrivals -ramp -max-lag",
 		"serve": "-addr -loops -max-streams -tls -tls-cert -tls-key -cpuprofile",
 	}
 	for command, want := range flags {

@@ -83,7 +83,7 @@ func newPage(r results) *page {
 	p.Tool, p.Command = first.Tool, strings.Join(first.Command, " ")
 	p.Facts = []fact{
 		{"begun", first.Started.Format(time.RFC1123)},
-		{"machine", fmt.Sprintf("%s, %d CPUs", first.CPU, first.CPUs)},
+		{"machine", first.CPU + ", " + bench.Plural(first.CPUs, "CPU")},
 		{"system", fmt.Sprintf("%s, kernel %s", first.System, first.Kernel)},
 		{"built with", first.Go},
 	}
@@ -123,11 +123,7 @@ func (p *page) addReport(r *bench.Report) {
 }
 
 func shapeText(r *bench.Report) string {
-	connections := "connections"
-	if r.Conns == 1 {
-		connections = "connection"
-	}
-	return fmt.Sprintf("%s on %s %s", bench.Thousands(r.Sockets), bench.Thousands(r.Conns), connections)
+	return fmt.Sprintf("%s on %s", bench.Thousands(r.Sockets), bench.Plural(r.Conns, "connection"))
 }
 
 func sizesText(r *bench.Report) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"h2ws/bench"
 )
@@ -26,12 +27,21 @@ func (p *page) addComparison(c *bench.Comparison) {
 			what.Y = "octets"
 		}
 		for i, name := range bars.Servers {
-			what.Names = append(what.Names, name)
+			what.Names = append(what.Names, barName(name))
 			what.Series[0].Values = append(what.Series[0].Values, number(bars.Values[i]))
 		}
 		p.add(section, bars.Title, "less is better; logarithmic", what)
 	}
 	p.addOverlays(c.Reports())
+}
+
+// barName is a server's name below its bar, which is narrow: what follows a blank goes into another line.
+func barName(server string) string {
+	scheme, rest, ok := strings.Cut(server, "://")
+	if !ok {
+		return server
+	}
+	return strings.TrimSuffix(rest, "/") + " " + scheme
 }
 
 // addOverlays adds the latencies of all servers, a plot for each shape and scenario.
@@ -64,10 +74,10 @@ func (p *page) addOverlays(reports []*bench.Report) {
 func (p *page) addSearch(s *bench.Search) {
 	section := &pageSection{Title: s.Answer(), Columns: []string{s.Of, "per second", "p50", "p90", "p99", "p99.9", "max", "objectives"}}
 	p.Sections = append(p.Sections, section)
-	probes := slices.SortedFunc(slices.Values(s.Probes), func(a, b *bench.Probe) int { return cmp.Compare(a.Load, b.Load) })
+	probes := slices.SortedStableFunc(slices.Values(s.Probes), func(a, b *bench.Probe) int { return cmp.Compare(a.Load, b.Load) })
 	lat := plot{Kind: "lines", X: "number", XName: s.Of, Y: "us", LogX: true, LogY: true, Series: []curveOf{{Name: "p50"}, {Name: "p99"}, {Name: "max"}}}
 	cpu := plot{Kind: "lines", X: "number", XName: s.Of, Y: "number", LogX: true, Least: 1, Series: []curveOf{{Name: "server", Fill: true}, {Name: "loader"}}}
-	for _, probe := range probes {
+	for i, probe := range probes {
 		r := probe.Last()
 		outcome := "met"
 		if !probe.Met {
@@ -80,6 +90,9 @@ func (p *page) addSearch(s *bench.Search) {
 		}
 		row = append(append(row, bench.Thousands(int(r.PerSecond()))), latencyTexts(r.Latency)...)
 		section.Rows = append(section.Rows, append(row, outcome))
+		if i+1 < len(probes) && probes[i+1].Load == probe.Load {
+			continue // what was tried once more counts
+		}
 		for _, what := range []*plot{&lat, &cpu} {
 			what.Xs = append(what.Xs, probe.Load)
 		}
