@@ -55,7 +55,7 @@
 		const bars = p.kind === "bars";
 		const y = p.logY ? { distr: 3, log: 10 } : { range: (u, min, max) => [0, Math.max(max * 1.1, p.least || 0)] };
 		if (bars) y.range = p.logY
-			? (u, min, max) => [10 ** (Math.ceil(Math.log10(min)) - 1), 10 ** Math.ceil(Math.log10(max * 1.5))]
+			? (u, min, max) => [10 ** Math.floor(Math.log10(min / 2)), 10 ** Math.ceil(Math.log10(max * 1.5))]
 			: (u, min, max) => [0, max * 1.15];
 		const x = { time: false };
 		if (p.logX) Object.assign(x, { distr: 3, log: 10 });
