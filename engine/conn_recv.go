@@ -29,13 +29,19 @@ type dataFrame struct {
 	end     bool    // END_STREAM
 }
 
-// recv takes octets from the peer. p is borrowed and may be overwritten.
-func (c *conn) recv(p []byte) {
+// recv takes octets from the peer, at least one. It returns those that it is to be called with again once all that waits
+// has been offered to the sockets: see stream.brims. p is borrowed and may be overwritten.
+func (c *conn) recv(p []byte) (rest []byte) {
 	c.lastRecv = c.core.now
 	c.pingBy = never
+	c.core.brims = false
 	c.core.stats.OctetsReceived += uint64(len(p))
 	warm := 0
 	for len(p) > 0 && c.state < connLeaving {
+		if c.core.brims {
+			c.core.stats.OctetsReceived -= uint64(len(p))
+			return p
+		}
 		if warm <= 0 && c.recvPhase == recvHeader && c.streams.len() > warmStreams {
 			warm = c.warm(p)
 		}
@@ -45,6 +51,7 @@ func (c *conn) recv(p []byte) {
 		}
 		p, warm = p[n:], warm-n
 	}
+	return nil
 }
 
 // recvSome consumes at least one octet of p, at most one frame.

@@ -81,54 +81,60 @@ func (c *conn) recvData(p []byte) (n int, err error) {
 			}
 		}
 	}
-	m := min(len(p)-n, d.octets)
-	if m > 0 {
-		d.octets -= m
+	if m := min(len(p)-n, d.octets); m > 0 {
 		if d.s != nil {
-			if err := c.consume(d.s, p[n:n+m]); err != nil {
-				return n + m, err
-			}
+			m, err = c.consume(d.s, p[n:n+m])
 		}
-		n += m
+		n, d.octets = n+m, d.octets-m
+		if err != nil {
+			return n, err
+		}
 	}
-	m = min(len(p)-n, d.padding)
+	if d.octets > 0 {
+		return n, nil
+	}
+	m := min(len(p)-n, d.padding)
 	d.padding -= m
 	n += m
-	if d.octets == 0 && d.padding == 0 {
+	if d.padding == 0 {
 		return n, c.finishData()
 	}
 	return n, nil
 }
 
-// consume gives a stream's octets to their reader.
-func (c *conn) consume(s *stream, p []byte) error {
+// consume gives a stream's octets to their reader, and returns how many it has taken: of a WebSocket it may not be all.
+func (c *conn) consume(s *stream, p []byte) (n int, err error) {
 	switch s.kind {
 	case streamSocket:
-		c.feed(s, p)
+		return len(p) - len(c.feed(s, p)), nil
 	case streamPending:
 		c.holdEarly(s, p)
 	case streamRequest, streamServed:
-		return c.recvBody(s, p)
+		return len(p), c.recvBody(s, p)
 	}
-	return nil
+	return len(p), nil
 }
 
-func (c *conn) feed(s *stream, p []byte) {
+// feed gives octets to a WebSocket, and returns those that must wait, as it brims.
+func (c *conn) feed(s *stream, p []byte) (rest []byte) {
 	k := c.core
 	if s.ping == pingSent {
 		s.ping = pingAnswered
 	}
 	before := s.ws.Held()
 	k.receiver.Now = k.now
-	s.ws.Feed(&k.receiver, p)
+	for k.brims = false; len(p) > 0 && !k.brims; k.brims = s.brims() {
+		p = s.ws.Feed(&k.receiver, p)
+	}
 	held := s.ws.Held()
 	if held == before {
-		return
+		return p
 	}
 	c.assembly += held - before
 	if held > before && c.assembly > k.limits.AssemblySize {
 		s.fail(ws.CloseTryAgainLater, "too many incomplete messages", ws.ErrTooBig)
 	}
+	return p
 }
 
 // finishData ends a DATA frame: the stream's credit is returned, and END_STREAM takes effect.

@@ -50,6 +50,8 @@ type core struct {
 	request   hpack.Request
 	handshake ws.Request
 	warmed    uint32 // see conn.warm
+	brims     bool   // what recv has had sent is to be offered to the sockets first: see stream.brims
+	unfed     []unfed
 
 	overload Overload
 	weight   int // octets of all connections, as they were last weighed

@@ -28,14 +28,15 @@ type loop struct {
 	open   int // connections in conns
 	timers timers
 
-	reading []*conn // may have something to be read
-	buf     []byte  // what one read may return
-	gather  *gather
-	opened  []byte  // what one record of TLS said
-	sealed  *gather // one gather in records of TLS
-	vectors [][]byte
-	iov     []unix.Iovec
-	spare   []*conn // memory for core.dirty
+	reading    []*conn // may have something to be read
+	readBefore []*conn // memory for reading
+	buf        []byte  // what one read may return
+	gather     *gather
+	opened     []byte  // what one record of TLS said
+	sealed     *gather // one gather in records of TLS
+	vectors    [][]byte
+	iov        []unix.Iovec
+	spare      []*conn // memory for core.dirty
 
 	guests func(fd int, ahead []byte, remote netip.AddrPort) // what becomes of those who speak HTTP/1.1
 
@@ -111,12 +112,7 @@ func (l *loop) turn() {
 	}
 	k.openWaiting()
 	l.readAll()
-	for more := true; more; {
-		more = k.deliver()
-		l.heart.beat()
-		l.flushAll()
-	}
-	k.settle()
+	l.output()
 	k.judge()
 	k.relieve()
 	k.tellDrops()
@@ -127,6 +123,19 @@ func (l *loop) turn() {
 	l.flushAll()
 	k.holdSegments()
 	l.publish()
+}
+
+// output delivers what was posted, and offers it to the sockets.
+func (l *loop) output() {
+	k := l.core
+	for again := true; again; again = k.feedUnfed() {
+		for more := true; more; {
+			more = k.deliver()
+			l.heart.beat()
+			l.flushAll()
+		}
+		k.settle()
+	}
 }
 
 // patience is how long the next wait may take.
@@ -172,8 +181,9 @@ func (l *loop) wantRead(c *conn) {
 
 // readAll reads once from each connection that may have something, and keeps those that may have more.
 func (l *loop) readAll() {
-	kept := l.reading[:0]
-	for _, c := range l.reading {
+	reading := l.reading
+	l.reading = l.readBefore[:0]
+	for _, c := range reading {
 		l.heart.beat()
 		if !c.withheld() {
 			l.readConn(c)
@@ -182,11 +192,11 @@ func (l *loop) readAll() {
 		c.wire.paused = l.clogged(c)
 		c.wire.reading = c.wire.readable && !c.wire.paused && c.state != connLost
 		if c.wire.reading {
-			kept = append(kept, c)
+			l.reading = append(l.reading, c)
 		}
 	}
-	clear(l.reading[len(kept):])
-	l.reading = kept
+	clear(reading)
+	l.readBefore = reading
 }
 
 // unclog has a connection read again that is not clogged any more.
@@ -200,6 +210,10 @@ func (l *loop) unclog(c *conn) {
 func (l *loop) readConn(c *conn) {
 	if c.state == connLost {
 		return
+	}
+	if t := c.wire.tls; t != nil && t.fresh {
+		t.fresh = false
+		l.recvTLS(c, nil)
 	}
 	buf := l.buf
 	switch {
@@ -240,7 +254,14 @@ func (l *loop) recv(c *conn, p []byte) {
 	if c.wire.tls != nil {
 		l.recvTLS(c, p)
 	} else {
-		c.recv(p)
+		l.give(c, p)
+	}
+}
+
+// give has the connection receive all of p, and what must be sent first sent in between.
+func (l *loop) give(c *conn, p []byte) {
+	for p = c.recv(p); len(p) > 0; p = c.recv(p) {
+		l.output()
 	}
 }
 
@@ -305,11 +326,10 @@ func (l *loop) adopt(a *arrival) {
 		l.lose(c, err)
 		return
 	}
-	if len(a.ahead) > 0 {
-		c.recv(a.ahead)
-	}
 	if a.tls != nil {
-		l.beginTLS(c, a.tls)
+		l.beginTLS(c, a.tls, a.ahead)
+	} else if len(a.ahead) > 0 {
+		c.recv(a.ahead) // behind an opening handshake
 	}
 	if a.upgrade != nil {
 		l.readConn(c) // there must be nothing

@@ -132,8 +132,10 @@ func (p *testPeer) send(lines ...string) {
 
 // write gives the server octets, then does what a loop does before it sleeps.
 func (p *testPeer) write(octets string) {
-	if len(octets) > 0 {
-		p.conn.recv([]byte(octets))
+	rest := []byte(octets)
+	for len(rest) > 0 {
+		rest = p.conn.recv(rest)
+		p.settle()
 	}
 	p.settle()
 }
@@ -142,11 +144,13 @@ func (p *testPeer) write(octets string) {
 func (p *testPeer) settle() {
 	k := p.core
 	for {
-		for more := true; more; {
-			more = k.deliver()
-			p.flush()
+		for again := true; again; again = k.feedUnfed() {
+			for more := true; more; {
+				more = k.deliver()
+				p.flush()
+			}
+			k.settle()
 		}
-		k.settle()
 		k.relieve()
 		k.tellDrops()
 		k.tellDrained()

@@ -121,11 +121,39 @@ func (c *conn) answer(s *stream, e *pendingSocket) {
 		s.join(p.share, p.retained)
 	}
 	s.ws.Opened()
-	c.feed(s, e.early)
+	c.feedEarly(s, e.early)
+}
+
+// feedEarly gives a socket what came before its handshake was answered. From then on it is like any other.
+func (c *conn) feedEarly(s *stream, p []byte) {
+	if rest := c.feed(s, p); len(rest) > 0 {
+		c.core.unfed = append(c.core.unfed, unfed{s, rest})
+		return
+	}
+	if s.state == stateClosed {
+		return
+	}
 	c.credit(s)
 	if s.state == stateHalfClosedRemote {
 		c.endSocket(s)
 	}
+}
+
+// unfed is a WebSocket that brimmed over what came before its handshake was answered, and the rest of that.
+type unfed struct {
+	s *stream
+	p []byte
+}
+
+// feedUnfed goes on with those once all that waits has been offered to the sockets, and before anything is read. It
+// reports whether there were any.
+func (k *core) feedUnfed() bool {
+	list := k.unfed
+	k.unfed = nil
+	for _, u := range list {
+		u.s.conn.feedEarly(u.s, u.p)
+	}
+	return len(list) > 0
 }
 
 // forgetPending counts a handshake as decided.

@@ -39,7 +39,7 @@ func (c *conn) recvRaw(p []byte) (n int) {
 	case c.recvPhase == recvEarly:
 		c.refuseEarly()
 	case c.recvPhase == recvRaw && s != nil:
-		c.feed(s, p)
+		return len(p) - len(c.feed(s, p))
 	}
 	return len(p)
 }

@@ -70,7 +70,7 @@ func rawSim(t *testing.T, random *rand.Rand) {
 			m := message(ws.OpBinary, text('e'))
 			for len(m) > 0 {
 				n := 1 + random.IntN(len(m))
-				p.conn.recv(m[:n])
+				n -= len(p.conn.recv(m[:n]))
 				m = m[n:]
 			}
 		case 4:

@@ -87,7 +87,9 @@ func (r *rig) openNext() {
 // recv gives the server octets, of which it overwrites a copy.
 func (r *rig) recv(p []byte) {
 	r.in = append(r.in[:0], p...)
-	r.conn.recv(r.in)
+	for rest := r.conn.recv(r.in); len(rest) > 0; rest = r.conn.recv(rest) {
+		r.turn()
+	}
 }
 
 // turn is a turn of the loop without its I/O.

@@ -50,7 +50,7 @@ func frameInt(n int) (b []byte) {
 func (h *honest) hear() {
 	for len(h.say) > 0 {
 		n := min(len(h.say), 1<<16)
-		h.conn.recv(h.say[:n])
+		n -= len(h.conn.recv(h.say[:n]))
 		h.say = h.say[n:]
 		h.settle()
 		h.out = nil

@@ -149,12 +149,24 @@ func (s *siege) hear(b *besieger, all bool) {
 		if !all && s.r.IntN(3) == 0 {
 			n = 1 + s.r.IntN(n)
 		}
-		c.recv(append([]byte(nil), b.up[:n]...))
-		b.up = b.up[n:]
+		rest := c.recv(append([]byte(nil), b.up[:n]...))
+		b.up = b.up[n-len(rest):]
+		if len(rest) > 0 {
+			s.output()
+		}
 		if !all {
 			return
 		}
 	}
+}
+
+// output is loop.output.
+func (s *siege) output() {
+	for more := true; more; {
+		more = s.core.deliver()
+		s.all(func(b *besieger) { b.flush1() })
+	}
+	s.core.settle()
 }
 
 func (s *siege) all(f func(b *besieger)) {
@@ -192,11 +204,7 @@ func (s *siege) turn() {
 	for _, a := range s.attackers {
 		s.hear(&a.besieger, false)
 	}
-	for more := true; more; {
-		more = k.deliver()
-		s.all(func(b *besieger) { b.flush1() })
-	}
-	k.settle()
+	s.output()
 	k.judge()
 	k.relieve()
 	k.tellDrops()

@@ -8,15 +8,17 @@ func (s *sim) turn() {
 		c.serverReads()
 	}
 	s.check("after reading")
-	for more := true; more; {
-		more = k.deliver()
-		s.interleave()
-		s.flushAll()
-	}
-	s.check("after delivering")
-	k.settle()
-	if k.borrowed != 0 {
-		s.failf("%d segments borrow after settle", k.borrowed)
+	for again := true; again; again = k.feedUnfed() {
+		for more := true; more; {
+			more = k.deliver()
+			s.interleave()
+			s.flushAll()
+		}
+		s.check("after delivering")
+		k.settle()
+		if k.borrowed != 0 {
+			s.failf("%d segments borrow after settle", k.borrowed)
+		}
 	}
 	s.interleave()
 	k.tellDrained()
@@ -175,9 +177,13 @@ func (c *simClient) serverReads() {
 		if n == 0 {
 			return
 		}
-		c.conn.recv(append([]byte(nil), c.up[:n]...)) // recv may overwrite
+		rest := c.conn.recv(append([]byte(nil), c.up[:n]...)) // recv may overwrite
+		n -= len(rest)
 		c.up = c.up[n:]
 		c.consumed += n
+		if len(rest) > 0 {
+			return // it goes on when the turn has flushed
+		}
 	}
 }
 

@@ -160,6 +160,19 @@ func (s *stream) admit(n int) bool {
 	return false
 }
 
+// brims reports whether what has been sent since the last turn takes half of the queue's limits. Then nothing more is to
+// be received until that has been offered to the socket: however many messages come in one read, a handler that answers
+// each has room for the answers as long as the peer takes them. What waits in the queue itself was offered
+// before, and its peer is one that the limits are for.
+func (s *stream) brims() bool {
+	queued := s.queued.Load()
+	if queued == 0 || s.queue.oldest() != nil {
+		return false
+	}
+	octets, messages := s.core().queueLimits(s.ws.QueueLimits())
+	return 2*int(queued&queuedOctets) >= octets || 2*int(queued&^queuedSlow/queuedMessage) >= messages
+}
+
 func (s *stream) unqueue(n int) { s.queued.Add(-(uint64(n) + queuedMessage)) }
 
 // refuse is the answer to a Send on a full queue; under CloseSlow the first has the loop close the socket.

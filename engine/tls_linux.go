@@ -9,14 +9,16 @@ import (
 
 // TLS between a loop's sockets and its connections.
 
-// begin takes over a connection whose handshake is done, and what its tls.Conn has read ahead.
-func (l *loop) beginTLS(c *conn, t *tlsWire) {
+// beginTLS takes over a connection whose handshake is done. What has been read ahead of it, or what its tls.Conn
+// has, waits for the first read.
+func (l *loop) beginTLS(c *conn, t *tlsWire, ahead []byte) {
 	c.wire.tls = t
+	t.ahead, t.fresh = ahead, true
 	t.memory.out = &l.sealed.buf
 	if c.proto == protoHTTP2 && !adequate(t.state) {
 		c.fail(connError(frame.InadequateSecurity, "a cipher suite of RFC 9113, Appendix A"))
 	}
-	l.recvTLS(c, nil)
+	l.wantRead(c)
 }
 
 // adequate reports whether HTTP/2 may be spoken: RFC 9113 §9.2.2 leaves of TLS 1.2 the suites with an
@@ -36,10 +38,14 @@ func (l *loop) recvTLS(c *conn, ciphertext []byte) {
 	t := c.wire.tls
 	t.memory.in = ciphertext
 	l.sealed.reset(0)
+	if ahead := t.ahead; len(ahead) > 0 {
+		t.ahead = nil
+		l.giveOpened(c, ahead)
+	}
 	for c.state < connLeaving {
 		n, err := t.conn.Read(l.opened)
 		if n > 0 {
-			c.recv(l.opened[:n])
+			l.giveOpened(c, l.opened[:n])
 		}
 		if err == errDry {
 			break
@@ -51,6 +57,15 @@ func (l *loop) recvTLS(c *conn, ciphertext []byte) {
 	}
 	t.memory.in = nil
 	l.keepSaid(c)
+}
+
+// giveOpened is give for plaintext. What reading has had the tls.Conn say is kept before output seals more.
+func (l *loop) giveOpened(c *conn, p []byte) {
+	for p = c.recv(p); len(p) > 0; p = c.recv(p) {
+		l.keepSaid(c)
+		l.output()
+		l.sealed.reset(0)
+	}
 }
 
 // sayLast writes the alert that a tls.Conn gave up with, if the socket takes it.

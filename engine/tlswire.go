@@ -13,8 +13,10 @@ type tlsWire struct {
 	conn     *tls.Conn
 	state    *tls.ConnectionState // since the handshake
 	memory   memory
-	said     int  // octets that reading has caused, of those not yet written
-	ended    bool // close_notify was said
+	ahead    []byte // plaintext that was read in the handshake's goroutine
+	fresh    bool   // the loop has not read from it
+	said     int    // octets that reading has caused, of those not yet written
+	ended    bool   // close_notify was said
 }
 
 func newTLSWire(socket net.Conn, config *tls.Config) *tlsWire {

@@ -171,9 +171,12 @@ func (c *fanClient) serverReads() {
 		n = c.f.r.IntN(n + 1)
 	}
 	for ; n > 0 && c.conn.state < connLeaving; n-- {
-		up := c.up[0]
+		up := &c.up[0]
+		rest := c.conn.recv(append([]byte(nil), up.octets...))
+		if up.octets = up.octets[len(up.octets)-len(rest):]; len(rest) > 0 {
+			return // it goes on when the turn has flushed
+		}
 		c.up = c.up[1:]
-		c.conn.recv(append([]byte(nil), up.octets...))
 		if up.done != nil {
 			up.done()
 		}

@@ -66,7 +66,7 @@ func TestAllocs(t *testing.T) {
 			e := newEcho()
 			got := testing.AllocsPerRun(100, func() {
 				for at := 0; at < len(wire); at += step {
-					e.c.Feed(&e.r, wire[at:min(at+step, len(wire))])
+					e.c.feedAll(&e.r, wire[at:min(at+step, len(wire))])
 				}
 			})
 			if got != 0 {
@@ -86,10 +86,10 @@ func TestAllocsManyConns(t *testing.T) {
 	wire := steady["text of 64"]
 	got := testing.AllocsPerRun(100, func() {
 		for _, e := range conns {
-			e.c.Feed(&r, wire[:20])
+			e.c.feedAll(&r, wire[:20])
 		}
 		for _, e := range conns {
-			e.c.Feed(&r, wire[20:])
+			e.c.feedAll(&r, wire[20:])
 		}
 	})
 	if got != 0 {

@@ -20,7 +20,7 @@ func BenchmarkFeed(b *testing.B) {
 				b.SetBytes(int64(n))
 				b.ReportAllocs()
 				for b.Loop() {
-					c.Feed(&r, wire)
+					c.feedAll(&r, wire)
 				}
 			})
 		}
@@ -39,8 +39,8 @@ func BenchmarkFeedCut(b *testing.B) {
 			c.Opened()
 			b.ReportAllocs()
 			for b.Loop() {
-				c.Feed(&r, wire[:cut])
-				c.Feed(&r, wire[cut:])
+				c.feedAll(&r, wire[:cut])
+				c.feedAll(&r, wire[cut:])
 			}
 		})
 	}
@@ -52,7 +52,7 @@ func BenchmarkEcho(b *testing.B) {
 	wire := AppendMasked(nil, OpText, 0, make([]byte, 64))
 	b.ReportAllocs()
 	for b.Loop() {
-		e.c.Feed(&e.r, wire)
+		e.c.feedAll(&e.r, wire)
 	}
 }
 

@@ -146,9 +146,9 @@ func TestAnyGoroutine(t *testing.T) {
 		}
 		close(start)
 		for range 20 {
-			c.Feed(&r, clientFrame(textWhole, "Hello"))
-			c.Feed(&r, clientFrame(textPart, "Hello"))
-			c.Feed(&r, clientFrame(contLast, "Hello"))
+			c.feedAll(&r, clientFrame(textWhole, "Hello"))
+			c.feedAll(&r, clientFrame(textPart, "Hello"))
+			c.feedAll(&r, clientFrame(contLast, "Hello"))
 		}
 		wg.Wait()
 		if first.Load() != 1 || q.closes.Load() != 1 {

@@ -2,22 +2,22 @@ package ws
 
 import "unicode/utf8"
 
-// Feed handles octets from the peer, cut anywhere. p is borrowed and
+// Feed handles octets from the peer, cut anywhere, at most to the end of a frame,
+// and returns the others, with which it is to be called again. p is borrowed and
 // overwritten: messages are unmasked in place, and what is whole in p reaches
 // OnMessage without a copy.
 //
 // For the engine; on the loop.
-func (c *Conn) Feed(r *Receiver, p []byte) {
-	if c.current() == stateNew {
+func (c *Conn) Feed(r *Receiver, p []byte) (rest []byte) {
+	switch {
+	case c.current() == stateNew:
 		panic("BUG: ws: Feed before Opened")
+	case c.Closed() || len(p) == 0:
+		return nil
+	case c.partial == nil:
+		return c.feedWhole(r, p)
 	}
-	for len(p) > 0 && !c.Closed() {
-		if c.partial == nil {
-			p = c.feedWhole(r, p)
-		} else {
-			p = c.feedPart(r, p)
-		}
-	}
+	return c.feedPart(r, p)
 }
 
 // feedWhole handles the first frame of p if it is whole, and not a fragment,

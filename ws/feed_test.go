@@ -289,8 +289,8 @@ func TestWholeMessageIsBorrowed(t *testing.T) {
 		s := open(t, EndpointOptions{})
 		var data []byte
 		s.onMessage = func(m Message) { data = m.Data }
-		s.c.Feed(&s.r, room[:cut])
-		s.c.Feed(&s.r, room[cut:])
+		s.c.feedAll(&s.r, room[:cut])
+		s.c.feedAll(&s.r, room[cut:])
 		if &data[0] != &room[6] {
 			t.Errorf("cut after %d octets of the header: the message was copied", cut)
 		}

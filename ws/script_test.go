@@ -56,12 +56,19 @@ func (s *script) say(format string, args ...any) {
 func (s *script) feed(p []byte) {
 	const guard = 0xa5
 	room := slices.Concat([]byte{guard}, p, []byte{guard, guard, guard, guard, guard, guard, guard, guard})
-	s.c.Feed(&s.r, room[1:1+len(p)])
+	s.c.feedAll(&s.r, room[1:1+len(p)])
 	for i := range room {
 		if (i == 0 || i > len(p)) && room[i] != guard {
 			s.t.Fatalf("Feed wrote outside its slice of %d octets, at %d", len(p), i-1)
 		}
 		room[i] = 0xee
+	}
+}
+
+// feedAll hands all of p to the Conn, as the engine does that has room for what comes of it.
+func (c *Conn) feedAll(r *Receiver, p []byte) {
+	for len(p) > 0 {
+		p = c.Feed(r, p)
 	}
 }
 
