@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -149,13 +150,15 @@ func (c *conn) recvBlockClosed(id uint32, block []byte) error {
 	return connError(frame.StreamClosed, "HEADERS on a closed stream (RFC 9113 §5.1)")
 }
 
-// recvTrailers is a second field block on a stream: it must end it (RFC 9113 §8.1).
+// recvTrailers is a second field block on a stream: it must end it (RFC 9113 §8.1). A WebSocket has none, be its handshake
+// decided or not: "Frame types other than DATA or stream management frames (RST_STREAM, WINDOW_UPDATE, and PRIORITY) MUST
+// NOT be sent on a connected stream and MUST be treated as a stream error" (§8.5).
 func (c *conn) recvTrailers(s *stream, end bool, block []byte) error {
-	if s.state == stateHalfClosedRemote {
-		if err := c.blockError(s.id, c.hpack.Discard(block)); err != nil {
-			return err
-		}
-		return streamError(s.id, frame.StreamClosed, "HEADERS after END_STREAM (RFC 9113 §5.1)")
+	switch {
+	case s.state == stateHalfClosedRemote:
+		return c.unwelcome(block, streamError(s.id, frame.StreamClosed, "HEADERS after END_STREAM (RFC 9113 §5.1)"))
+	case s.kind == streamSocket, s.kind == streamPending:
+		return c.unwelcome(block, streamError(s.id, frame.ProtocolError, "HEADERS on the stream of a WebSocket (RFC 9113 §8.5)"))
 	}
 	if err := c.hpack.Trailers(block); err != nil && !errors.Is(err, hpack.ErrTooLarge) {
 		return c.blockError(s.id, err)
@@ -164,6 +167,11 @@ func (c *conn) recvTrailers(s *stream, end bool, block []byte) error {
 		return streamError(s.id, frame.ProtocolError, "trailers without END_STREAM (RFC 9113 §8.1)")
 	}
 	return c.recvEnd(s)
+}
+
+// unwelcome decodes a field block that is an error where it comes, whatever is in it.
+func (c *conn) unwelcome(block []byte, err error) error {
+	return cmp.Or(c.blockError(0, c.hpack.Discard(block)), err)
 }
 
 // blockError says how far the damage of a bad field block reaches.

@@ -226,7 +226,7 @@ func TestDeferEndOfStreamBeforeTheAnswer(t *testing.T) {
 func TestDeferRejectAfterEndOfStream(t *testing.T) {
 	p := openDeferring(t, Limits{})
 	p.ask(1)
-	p.headers(1, frame.FlagEndStream, p.fields("x-trailer", "1"))
+	p.data(1, frame.FlagEndStream, nil)
 	p.pendings[0].Reject(403, "no")
 	p.settle()
 	if got := p.frames(); len(got) != 2 || p.conn.streams.len() != 0 {
@@ -242,6 +242,7 @@ func TestDeferStreamEnds(t *testing.T) {
 	}{
 		"RST_STREAM":       {func(p *deferringPeer) { p.send("RST_STREAM 1 CANCEL") }, ws.ErrReset},
 		"stream error":     {func(p *deferringPeer) { p.send("WINDOW_UPDATE 1 increment=0") }, ws.ErrReset},
+		"trailers":         {func(p *deferringPeer) { p.headers(1, frame.FlagEndStream, p.fields("x", "y")) }, ws.ErrReset},
 		"HEADERS":          {func(p *deferringPeer) { p.headers(1, 0, p.fields("x", "y")) }, ws.ErrReset},
 		"connection error": {func(p *deferringPeer) { p.send("DATA 0") }, ws.ErrConnLost},
 		"connection lost":  {func(p *deferringPeer) { p.conn.lose(io.EOF); p.settle() }, io.EOF},
