@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,20 +224,5 @@ func TestReport(t *testing.T) {
 		if (c.Grade == "failed") != (c.Name == "utf8/invalid-c0") || (c.Grade == "failed") != (len(c.Transcript) > 0) {
 			t.Errorf("the JSON has %+v", c)
 		}
-	}
-}
-
-func TestKnown(t *testing.T) {
-	known, err := conform.ReadKnown(strings.NewReader("# why\n\nutf8/invalid-c0  a reason\nlength/text-1 one too many\nclose/empty not run\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := run(t, (&fake{defect: "takes any text"}).start(t), "^(utf8/invalid-c0|utf8/invalid-c1|length/text-1)$")
-	worse, better := known.News(r)
-	if !slices.Equal(worse, []string{"utf8/invalid-c1"}) || !slices.Equal(better, []string{"length/text-1"}) {
-		t.Errorf("worse %q, better %q", worse, better)
-	}
-	if _, err := conform.ReadKnown(strings.NewReader("utf8/invalid-c0\n")); err == nil {
-		t.Error("a case without a reason is taken")
 	}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"time"
 
@@ -22,8 +20,7 @@ A case is strict if the server does what the RFCs ask for, lenient if they let p
 otherwise. What was not strict is listed, what failed with its transcript: "> " was said, "< " came.
 
 The exit status is 0 if no case failed, 1 if one did, 2 if there is no HTTP/2 server, and with -strict 3 if
-none failed but one was lenient. With -known it is 0 if the cases that the file lists, and no others, were not strict,
-and 1 otherwise.
+none failed but one was lenient.
 
   wsbench conform http://127.0.0.1:8080/
   wsbench conform -run '^(utf8|close)/' -v 127.0.0.1:8080`
@@ -35,7 +32,6 @@ func conformance(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	only := f.String("run", "", "only the cases whose names match this `regexp`")
 	verbose := f.Bool("v", false, "list every case, with its transcript")
 	strict := f.Bool("strict", false, "do not let lenient cases pass: exit status 3")
-	known := f.String("known", "", "a `file` of cases that are known not to be strict, one a line with the reason behind its name")
 	file := f.String("json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
 	f.DurationVar(&cfg.Wait, "wait", 2*time.Second, "`time` that an answer may take")
 	f.IntVar(&cfg.Parallel, "parallel", 16, "`N` cases at a time")
@@ -59,38 +55,11 @@ func conformance(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if err := writeVerdict(report, *file, stdout, stderr); err != nil {
 		return err
 	}
-	if *known != "" {
-		return compareKnown(report, *known, stderr)
-	}
 	switch {
 	case report.Count(conform.Failed) > 0:
 		return &verdictError{exitFellShort}
 	case *strict && report.Count(conform.Lenient) > 0:
 		return &verdictError{exitLenient}
-	}
-	return nil
-}
-
-// compareKnown says what is not as the file has it.
-func compareKnown(report *conform.Report, file string, stderr io.Writer) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	known, err := conform.ReadKnown(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	worse, better := known.News(report)
-	for _, name := range worse {
-		fmt.Fprintf(stderr, "wsbench: %s is not strict, and not in %s\n", name, file)
-	}
-	for _, name := range better {
-		fmt.Fprintf(stderr, "wsbench: %s is strict, and to be struck out of %s\n", name, file)
-	}
-	if len(worse)+len(better) > 0 {
-		return &verdictError{exitFellShort}
 	}
 	return nil
 }
