@@ -110,7 +110,7 @@ func attackOn(t *testing.T, target raw.Target, only string, patience time.Durati
 	t.Helper()
 	r, err := Run(t.Context(), Config{
 		Target: target, Only: regexp.MustCompile(only), Quick: true,
-		pace: pace{quiet: 50 * time.Millisecond, rest: time.Millisecond, patience: patience},
+		pace: pace{quiet: 50 * time.Millisecond, rest: time.Millisecond, again: time.Millisecond, patience: patience},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func TestBystanderIsLost(t *testing.T) {
 func TestServerIsGone(t *testing.T) {
 	r, err := Run(t.Context(), Config{
 		Target: (&patient{dies: true, gone: true}).start(t), Only: regexp.MustCompile("^(size/above-limit|hpack/index-0)$"), Quick: true,
-		pace: pace{quiet: 50 * time.Millisecond, rest: time.Millisecond, patience: 100 * time.Millisecond},
+		pace: pace{quiet: 50 * time.Millisecond, rest: time.Millisecond, again: time.Millisecond, patience: 100 * time.Millisecond},
 	})
 	if err == nil || !strings.Contains(err.Error(), "the server is gone after size/above-limit") || r.Failed() != 1 || len(r.Results) != 1 {
 		t.Errorf("%v\n%s", err, table(r))
@@ -206,6 +206,9 @@ func TestJudge(t *testing.T) {
 		{"memory that grew", Result{Before: 1 << 20, Peak: 12 << 20, After: 1 << 20}, observed{}, false, "memory grew by 11.0 MB, more than 10.0 MB"},
 		{"memory that stays", Result{Before: 1 << 20, Peak: 2 << 20, After: 18 << 20}, observed{}, false, "17.0 MB of memory have not come back"},
 		{"waits", Result{Bystander: Waits{P99: 25 * time.Millisecond}}, observed{}, false, "the bystander waited 25ms, more than 24ms"},
+		{"waits everywhere", Result{Bystander: Waits{P99: 90 * time.Millisecond}, Control: Waits{P99: 30 * time.Millisecond}}, observed{}, false, ""},
+		{"longer waits here", Result{Bystander: Waits{P99: 91 * time.Millisecond}, Control: Waits{P99: 30 * time.Millisecond}}, observed{}, false,
+			"the bystander waited 91ms, more than 90ms"},
 		{"a bystander that is lost", Result{}, observed{}, true, "the bystander lost its connection"},
 		{"what the attack found", Result{}, observed{wrong: "all wrong"}, false, "all wrong"},
 	} {

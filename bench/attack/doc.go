@@ -3,7 +3,8 @@
 // back, and what a bystander noticed, a connection that minds its own business and echoes every 10 ms.
 //
 // An attack passes if the server did what is wanted of it, and is none the worse for it: its memory was bounded and is
-// free again, and the bystander waited no more than three times as long as in quiet times.
+// free again, and the bystander waited no more than three times as long as in quiet times. What the machine makes
+// everybody wait for is not held against the server: a second bystander, at a server that is not attacked, sees it too.
 //
 // It is for servers on this machine: Run refuses every address that is not on the loopback. All attacks are bounded in
 // count and time.

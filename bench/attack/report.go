@@ -19,6 +19,7 @@ type Result struct {
 	Before, Peak, After int64         // the server's memory, in octets; 0: not measured
 	CPU                 time.Duration // used by the server meanwhile; like the memory it is of all attacks that go on together
 	Quiet, Bystander    Waits
+	Control             Waits // of the bystander at Config.Control, at the same time as those of the other
 
 	Faults []string // why it fell short; none: it passed
 	waited bool     // the bystander, too long
@@ -47,7 +48,7 @@ func (r *Result) judge(at *attack, o *observed, lost bool) {
 			fault("%s of memory have not come back", size(r.After-r.Before))
 		}
 	}
-	most := max(bystanderFactor*r.Quiet.P99, bystanderFloor)
+	most := max(bystanderFactor*max(r.Quiet.P99, r.Control.P99), bystanderFloor)
 	switch {
 	case lost:
 		fault("the bystander lost its connection")
@@ -77,7 +78,7 @@ func (r *Report) Failed() (n int) {
 // WriteTable writes a line for each attack, and what fell short below it.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%-4s %-28s %9s %9s %8s %8s %8s %9s  %s\n", "", "attack", "reaction", "CPU", "before", "peak", "after", "bystander", "the server")
+	fmt.Fprintf(&b, "%-4s %-28s %9s %9s %8s %8s %8s %9s %9s  %s\n", "", "attack", "reaction", "CPU", "before", "peak", "after", "bystander", "elsewhere", "the server")
 	for i := range r.Results {
 		r.Results[i].write(&b)
 	}
@@ -92,8 +93,8 @@ func (r *Result) write(b *bytes.Buffer) {
 	if !r.Passed() {
 		verdict = "FAIL"
 	}
-	fmt.Fprintf(b, "%-4s %-28s %9s %9s %8s %8s %8s %9s  %s\n", verdict, r.Name, short(r.Reaction), short(r.CPU),
-		size(r.Before), size(r.Peak), size(r.After), short(r.Bystander.P99), r.Did)
+	fmt.Fprintf(b, "%-4s %-28s %9s %9s %8s %8s %8s %9s %9s  %s\n", verdict, r.Name, short(r.Reaction), short(r.CPU),
+		size(r.Before), size(r.Peak), size(r.After), short(r.Bystander.P99), short(r.Control.P99), r.Did)
 	for _, fault := range r.Faults {
 		fmt.Fprintf(b, "     %s\n", fault)
 	}
@@ -129,7 +130,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 			Name: a.Name, About: a.About, Passed: a.Passed(), Faults: a.Faults, Did: a.Did, Sent: a.Sent,
 			Reaction: a.Reaction.Seconds(), Seconds: a.Elapsed.Seconds(), CPU: a.CPU.Seconds(),
 			Before: a.Before, Peak: a.Peak, After: a.After,
-			Bystander: waitsJSON{a.Bystander.Count, a.Bystander.P99.Microseconds(), a.Bystander.Max.Microseconds()},
+			Bystander: a.Bystander.json(), Control: a.Control.json(),
 		})
 	}
 	return json.Marshal(out)
@@ -157,10 +158,15 @@ type attackJSON struct {
 	Peak      int64     `json:"rss_peak_bytes,omitempty"`
 	After     int64     `json:"rss_after_bytes,omitempty"`
 	Bystander waitsJSON `json:"bystander"`
+	Control   waitsJSON `json:"bystander_elsewhere"`
 }
 
 type waitsJSON struct {
 	Count int   `json:"count"`
 	P99   int64 `json:"p99_us"`
 	Max   int64 `json:"max_us"`
+}
+
+func (w Waits) json() waitsJSON {
+	return waitsJSON{w.Count, w.P99.Microseconds(), w.Max.Microseconds()}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,9 +18,12 @@ import (
 // Config says what is thrown, and at whom.
 type Config struct {
 	Target raw.Target
-	Only   *regexp.Regexp // of the attacks' names; nil: all
-	Quick  bool           // a tenth of the counts, and none that takes longer than 15 s
-	Server *bench.Process // for its memory and CPU; nil: these are not judged
+	// Control is a server that nobody attacks, on the same machine. A second bystander there tells what the machine makes
+	// everybody wait for, be it other work or the attacker's. nil: the first one's waits are all taken for the server's.
+	Control *raw.Target
+	Only    *regexp.Regexp // of the attacks' names; nil: all
+	Quick   bool           // a tenth of the counts, and none that takes longer than 15 s
+	Server  *bench.Process // for its memory and CPU; nil: these are not judged
 
 	pace pace
 }
@@ -28,6 +32,7 @@ type Config struct {
 type pace struct {
 	quiet    time.Duration // the bystander is watched before the first attack
 	rest     time.Duration // an attack goes on at least, for the bystander to have seen something
+	again    time.Duration // the same when it is made again
 	patience time.Duration // settlePatience
 }
 
@@ -35,6 +40,7 @@ func (p pace) withDefaults() pace {
 	return pace{
 		quiet:    cmp.Or(p.quiet, 2*time.Second),
 		rest:     cmp.Or(p.rest, 250*time.Millisecond),
+		again:    cmp.Or(p.again, 2*time.Second),
 		patience: cmp.Or(p.patience, settlePatience),
 	}
 }
@@ -68,13 +74,14 @@ const (
 	leakMax = 16 << 20
 	// backPatience is how long the memory may take to come back.
 	backPatience = 5 * time.Second
-	// bystanderFactor is how much longer a bystander may wait than in quiet times, and bystanderFloor a wait that is
-	// always allowed: the attacker runs on the same CPUs.
+	// bystanderFactor is how much longer a bystander may wait than in quiet times, or than one at a server that nobody
+	// attacks does at the same time, and bystanderFloor a wait that is always allowed: the attacker runs on the same CPUs.
 	bystanderFactor = 3
 	bystanderFloor  = 20 * time.Millisecond
-	// tries is how often an attack is made if nothing but the bystander's wait is wrong, and quiet times are looked at again
-	// before: what others do on the machine does not come back each time, or is there without an attack, too.
-	tries = 3
+	// tries is how often an attack is made if nothing but the bystander's wait is wrong. What a server makes it wait for it
+	// does each time, and a moment in which the kernel runs something else does not come back. Echoes that are late
+	// count from when they were due, so that a server that is away for 50 ms is seen in the longest 1 % of two seconds.
+	tries = 5
 )
 
 // ErrNotLoopback is what Run returns for a server that is not on this machine.
@@ -85,18 +92,19 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := checkLoopback(cfg.Target.Addr); err != nil {
 		return nil, err
 	}
+	if cfg.Control != nil {
+		if err := checkLoopback(cfg.Control.Addr); err != nil {
+			return nil, err
+		}
+	}
 	cfg.pace = cfg.pace.withDefaults()
-	b, err := newBystander(ctx, &cfg.Target)
+	b, err := newWitnesses(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if b != nil {
-			b.close()
-		}
-	}()
+	defer b.close()
 	report := &Report{}
-	if report.Quiet, err = b.quiet(ctx, cfg.pace.quiet); err != nil {
+	if report.Quiet, err = b.here.quiet(ctx, cfg.pace.quiet); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
@@ -104,19 +112,13 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		if ctx.Err() != nil {
 			return report, ctx.Err()
 		}
-		results, lost := throw(ctx, &cfg, b, report.Quiet, together)
+		results, lost := throw(ctx, &cfg, b, report.Quiet, cfg.pace.rest, together)
 		for again := 1; again < tries && !lost && noisy(results); again++ {
-			sleep(ctx, cfg.pace.quiet/2)
-			now, _ := b.take() // how noisy the machine is without an attack
-			if now.P99 < report.Quiet.P99 {
-				now = report.Quiet
-			}
-			results, lost = throw(ctx, &cfg, b, now, together)
+			results, lost = throw(ctx, &cfg, b, report.Quiet, cfg.pace.again, together)
 		}
 		report.Results = append(report.Results, results...)
 		if lost {
-			b.close()
-			if b, err = comeBack(ctx, &cfg); err != nil {
+			if err := b.comeBack(ctx, &cfg); err != nil {
 				report.Elapsed = time.Since(begin)
 				return report, fmt.Errorf("the server is gone after %s: %w", together[0].name, err)
 			}
@@ -124,16 +126,6 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	report.Elapsed = time.Since(begin)
 	return report, ctx.Err()
-}
-
-// comeBack has a new bystander, as soon as the server has recovered.
-func comeBack(ctx context.Context, cfg *Config) (b *bystander, err error) {
-	for end := time.Now().Add(cfg.pace.patience); ; {
-		if b, err = newBystander(ctx, &cfg.Target); err == nil || time.Now().After(end) || ctx.Err() != nil {
-			return b, err
-		}
-		sleep(ctx, 100*time.Millisecond)
-	}
 }
 
 // chosen are the attacks of a run, one after another. Those that only wait do so together, at the end.
@@ -174,13 +166,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// noisy says whether an attack was passed but for the bystander's wait.
+// noisy says whether attacks were passed but for the bystander's wait.
 func noisy(results []Result) bool {
-	return len(results) == 1 && len(results[0].Faults) == 1 && results[0].waited
+	return !slices.ContainsFunc(results, func(r Result) bool { return len(r.Faults) != 1 || !r.waited })
 }
 
-// throw makes attacks together, and judges them. lost: the bystander's connection was.
-func throw(ctx context.Context, cfg *Config, b *bystander, quiet Waits, together []attack) (results []Result, lost bool) {
+// throw makes attacks together for at least a time, and judges them. lost: the bystander's connection was.
+func throw(ctx context.Context, cfg *Config, b *witnesses, quiet Waits, rest time.Duration, together []attack) (results []Result, lost bool) {
 	assaults := make([]*assault, len(together))
 	seen := make([]*observed, len(together))
 	results = make([]Result, len(together))
@@ -188,7 +180,7 @@ func throw(ctx context.Context, cfg *Config, b *bystander, quiet Waits, together
 		assaults[i] = &assault{ctx: ctx, target: &cfg.Target, quick: cfg.Quick, server: cfg.Server, pace: cfg.pace}
 	}
 	before := assaults[0].settled()
-	b.take()
+	b.forget()
 	w := startWatch(cfg.Server)
 	var all sync.WaitGroup
 	for i := range together {
@@ -199,9 +191,8 @@ func throw(ctx context.Context, cfg *Config, b *bystander, quiet Waits, together
 		})
 	}
 	all.Wait()
-	sleep(ctx, cfg.pace.rest-results[0].Elapsed)
-	b.look()
-	waits, err := b.take()
+	sleep(ctx, rest-results[0].Elapsed)
+	waits, control, err := b.testify()
 	for _, a := range assaults {
 		for _, f := range a.foes {
 			f.close()
@@ -212,7 +203,8 @@ func throw(ctx context.Context, cfg *Config, b *bystander, quiet Waits, together
 	for i, o := range seen {
 		r := &results[i]
 		r.Name, r.About, r.Did, r.Reaction, r.Sent = together[i].name, together[i].about, o.did(), o.after, o.sent
-		r.Before, r.Peak, r.After, r.CPU, r.Quiet, r.Bystander = before, peak, after, cpu, quiet, waits
+		r.Before, r.Peak, r.After, r.CPU = before, peak, after, cpu
+		r.Quiet, r.Bystander, r.Control = quiet, waits, control
 		r.judge(&together[i], o, err != nil)
 	}
 	return results, err != nil

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 
 	"h2ws/bench"
 	"h2ws/bench/attack"
+	"h2ws/bench/raw"
 )
 
 const attackUsage = `
@@ -19,7 +22,8 @@ wsbench attack [flags] URL
 Throws at a server of WebSockets over HTTP/2 what has brought servers of its kind down: floods of frames, streams that are
 reset, field blocks that grow, messages that do not end, connections that say nothing. Each attack reports what the
 server did and after how long, what that cost it in CPU and memory, and how long a bystander waited: a connection that
-echoes every 10 ms. The server must echo messages, and be on this machine: no other address than one of the
+echoes every 10 ms. A second one does so elsewhere, at a child process that nobody attacks: what it waits for is the
+machine's doing. The server must echo messages, and be on this machine: no other address than one of the
 loopback is taken. http and ws are cleartext HTTP/2 with prior knowledge, https and wss TLS; HOST:PORT is http.
 
 An attack passes if the server does what is wanted of it, memory and waits stay within bounds, and the memory is
@@ -58,7 +62,13 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if cfg.Server, err = attacked(*pid, cfg.Target.Addr); err != nil {
 		fmt.Fprintln(stderr, "wsbench: CPU and memory are not measured:", err)
 	}
+	control, err := startControl(ctx, stderr)
+	if err != nil {
+		return err
+	}
+	cfg.Control = &raw.Target{Addr: control.addr, Path: "/"}
 	report, err := attack.Run(ctx, cfg)
+	err = control.stop(err)
 	if report != nil && len(report.Results) > 0 {
 		if err := writeVerdict(report, *file, stdout, stderr); err != nil {
 			return err
@@ -68,6 +78,15 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return &verdictError{exitFellShort}
 	}
 	return err
+}
+
+// startControl starts a server that nobody attacks.
+func startControl(ctx context.Context, stderr io.Writer) (*child, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return startChild(ctx, exec.Command(exe, "serve", "-addr", "127.0.0.1:0"), stderr)
 }
 
 // onlyRules matches the names of rules and attacks in a list.
