@@ -25,7 +25,9 @@ type Conn struct {
 // ErrSlow if the queue of this WebSocket is full, ErrInvalidUTF8 for text that
 // is not, or ErrMessageType; in all these cases nothing was sent. Who sends
 // faster than the peer takes it paces itself by Buffered: a burst that fills
-// the queue (QueueLimits) costs a healthy WebSocket its life, too.
+// the queue (QueueLimits) costs a healthy WebSocket its life, too. OnMessage
+// that answers each message on the same WebSocket need not: half of the queue
+// is free, or the peer does not take what is in it.
 func (c *Conn) Send(t MessageType, p []byte) error {
 	if c.current() != stateOpen {
 		return ErrClosed
