@@ -69,6 +69,7 @@ var (
 		"engine/tlswire.go",      // the tls.Conn on its way from there to a loop
 		"engine/tls_linux.go",    // and on it
 		"engine/loop_linux.go",   // the one goroutine, its clock and its sockets
+		"engine/input_linux.go",  // what it reads
 		"engine/output_linux.go", // what it writes
 		"engine/poll_linux.go",   // epoll
 		"engine/sock_linux.go",   // read, write
