@@ -75,12 +75,13 @@ const (
 	// backPatience is how long the memory may take to come back.
 	backPatience = 5 * time.Second
 	// bystanderFactor is how much longer a bystander may wait than in quiet times, or than one at a server that nobody
-	// attacks does at the same time, and bystanderFloor a wait that is always allowed: the attacker runs on the same CPUs.
+	// attacks does at the same time, and bystanderFloor a wait that is always allowed: three times next to nothing is a
+	// moment in which the kernel runs the attacker.
 	bystanderFactor = 3
-	bystanderFloor  = 20 * time.Millisecond
+	bystanderFloor  = bystanderEvery
 	// tries is how often an attack is made if nothing but the bystander's wait is wrong. What a server makes it wait for it
 	// does each time, and a moment in which the kernel runs something else does not come back. Echoes that are late
-	// count from when they were due, so that a server that is away for 50 ms is seen in the longest 1 % of two seconds.
+	// count from when they were due, so that a server that is away for 40 ms is seen in the longest 1 % of two seconds.
 	tries = 5
 )
 
