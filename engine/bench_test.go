@@ -117,6 +117,42 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
+// BenchmarkFanoutStalled publishes to all while the windows of some are used up and their queues are full. One
+// operation is one delivery to one of the others. What is to be compared are none and 1 % of them.
+func BenchmarkFanoutStalled(b *testing.B) {
+	const n = 100_000
+	m, err := ws.Prepare(ws.Binary, make([]byte, benchPayload))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, policy := range []ws.Policy{ws.DropOldest, ws.DropNewest} {
+		r, topic := newTopicRig(b, TopicOptions{Queue: &ws.QueueLimits{Policy: policy}}, n)
+		for _, stalled := range []int{0, n / 100, n / 2} {
+			for i := range stalled {
+				s := r.sockets[i*(n/stalled)].Lower().(*stream)
+				s.sendWindow.Take(int32(s.available()))
+				s.waits() // so that the sweep looks at it
+			}
+			publish := func() {
+				topic.Publish(m)
+				r.turn()
+			}
+			for range 600 {
+				publish()
+			}
+			b.Run(fmt.Sprintf("%v/stalled=%d", policy, stalled), func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					if i++; i%(n-stalled) == 0 {
+						publish()
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkOpen opens sockets on one connection, up to a million, then on the next.
 func BenchmarkOpen(b *testing.B) {
 	r := newRig(b, ws.Funcs{}, 1)

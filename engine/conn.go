@@ -228,6 +228,7 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 		panic("BUG: forgetting a stream that is " + s.state.String())
 	}
 	s.leaveAll()
+	s.loseLag()
 	s.end = false
 	s.discard(false)
 	c.plain.drop(s.id, err)

@@ -117,6 +117,11 @@ func (c *conn) controls() []byte {
 // pullStream gives one stream its turn: one DATA frame with as many of its messages as fit.
 // It reports false when the connection's window is what stands in the way.
 func (c *conn) pullStream(g *gather, s *stream) bool {
+	if s.lagging() {
+		if s.visit(); s.turn != turnReady {
+			return true
+		}
+	}
 	forConn := c.sendWindow.Available(flow.InitialSize)
 	forStream := s.available()
 	if forStream > flow.MaxSize {
@@ -177,6 +182,9 @@ func (c *conn) sentSome(s *stream, done bool) {
 	}
 }
 
+// takenAtOnce is how many messages a stream that lags takes from the log at a time: few of them are too many for a frame.
+const takenAtOnce = 16
+
 // fill moves up to n octets of the queue to g and returns how many there were.
 func (c *conn) fill(g *gather, s *stream, n int) (length int) {
 	for n > length && !s.queue.empty() {
@@ -197,6 +205,9 @@ func (c *conn) fill(g *gather, s *stream, n int) (length int) {
 		seg.b, seg.begun = seg.b[m:], true
 		if len(seg.b) == 0 {
 			c.sentSegment(s, s.queue.pop())
+			if s.queue.empty() && s.lagging() {
+				s.takeFromLog(takenAtOnce)
+			}
 		}
 	}
 	return length

@@ -24,7 +24,8 @@ type feed struct {
 	pos     uint64
 	end     uint64
 	late    []lateMember
-	busy    bool // is being swept: it stays though its last member leaves
+	lag     *lags // nil: no member has lagged yet
+	busy    bool  // is being swept: it stays though its last member leaves
 	windows feedWindows
 }
 
@@ -46,7 +47,7 @@ func (c *conn) feedTo(sh *share) *feed {
 	}
 	end := sh.log.end()
 	f := &feed{share: sh, conn: c, index: len(sh.feeds), pos: end, end: end}
-	sh.log.enter(end)
+	sh.log.keepers(end).feeds++
 	sh.feeds = append(sh.feeds, f)
 	if c.feedBy == nil {
 		c.feedBy = new(feedIndex)
@@ -63,7 +64,7 @@ func (f *feed) remove() {
 		f.conn.touch() // it may have been all that waited
 	}
 	f.conn.sweeping -= int64(f.windows.size)
-	sh.log.exit(f.pos)
+	sh.log.keepers(f.pos).feeds--
 	last := len(sh.feeds) - 1
 	f.moveTo(last)
 	sh.feeds[last] = nil
@@ -72,9 +73,12 @@ func (f *feed) remove() {
 	sh.trim()
 }
 
+// len is how many members there are.
+func (f *feed) len() int { return len(f.members) + len(f.late) + f.lag.len() }
+
 // retire removes a feed without members, and ends the share if it had the last.
 func (f *feed) retire() {
-	if f.busy || len(f.members)+len(f.late) > 0 {
+	if f.busy || f.len() > 0 {
 		return
 	}
 	f.remove()
@@ -105,8 +109,15 @@ func (f *feed) moveTo(i int) {
 	list[f.index].index, f.index = f.index, i
 }
 
-// memberLate in place of an index: the member is among the late.
-const memberLate = 1<<32 - 1
+// In place of an index: the member is among the late, lags, or is on its way to another place.
+const (
+	memberLate = 1<<32 - 1 - iota
+	memberLags
+	memberNone
+)
+
+// full reports whether the member is among feed.members.
+func (m *membership) full() bool { return m.index < memberNone }
 
 // add makes s a member from the end of the log on. m is its membership.
 func (f *feed) add(s *stream, m *membership) {
@@ -119,7 +130,7 @@ func (f *feed) add(s *stream, m *membership) {
 	f.admit(s, m)
 }
 
-// admit makes s a full member. No batch is being swept.
+// admit makes s a full member. If a batch is being swept, it is yet to get it.
 func (f *feed) admit(s *stream, m *membership) {
 	m.index, m.base = uint32(len(f.members)), f.windows.total
 	f.members = append(f.members, s)
@@ -143,11 +154,14 @@ func (f *feed) admitLate() {
 // drop takes a member out and returns from which position on it has got nothing.
 func (f *feed) drop(s *stream, m *membership) (from uint64) {
 	f.share.unlist(s)
-	if m.index == memberLate {
+	switch m.index {
+	case memberLate:
 		return f.dropLate(s)
+	case memberLags:
+		return f.endLag(s)
 	}
 	s.settle()
-	i, last := int(m.index), len(f.members)-1
+	i := int(m.index)
 	from = f.pos
 	if i < f.next {
 		// Among those that have the batch the last takes its place, so that
@@ -156,11 +170,17 @@ func (f *feed) drop(s *stream, m *membership) (from uint64) {
 		f.moveMember(f.next, i)
 		i, from = f.next, f.end
 	}
+	f.takeOut(i)
+	return from
+}
+
+// takeOut has the last member take the place of one that has not got the batch, or is the last that has.
+func (f *feed) takeOut(i int) {
+	last := len(f.members) - 1
 	f.moveMember(last, i)
 	f.members[last] = nil
 	f.members, f.ids = f.members[:last], f.ids[:last]
 	f.windows.set(last, true)
-	return from
 }
 
 func (f *feed) moveMember(from, to int) {
@@ -206,30 +226,46 @@ func (f *feed) forgo(from uint64, s *stream) {
 
 // forgoAll counts what the members, who all leave, do not get.
 func (f *feed) forgoAll() {
-	f.forgoBatch(max(f.pos, f.share.log.first), droppedEnded)
-	l, late := &f.share.log, 0 // of the late, who are in the order of their positions
-	for pos := max(f.end, l.first); pos < l.end(); pos++ {
+	l := &f.share.log
+	lags, from := 0, f.lagsFrom()
+	late := 0 // they are in the order of their positions
+	for pos := l.first; pos < l.end(); pos++ {
+		if from != nil {
+			lags += from[pos-l.first]
+		}
 		for late < len(f.late) && f.late[late].from <= pos {
 			late++
 		}
-		f.lose(pos, len(f.members)+late, droppedEnded)
+		full := 0
+		if pos >= f.end {
+			full = len(f.members)
+		} else if pos >= f.pos {
+			full = len(f.members) - f.next
+		}
+		owed := full + lags + late
+		if s := l.at(pos).except; s != nil && s.conn == f.conn && f.owes(s, pos) {
+			owed--
+		}
+		f.lose(pos, owed, droppedEnded)
 	}
 }
 
 // forgoBatch counts what is left of the batch, from a position on, as dropped for the members without it.
 func (f *feed) forgoBatch(from uint64, why dropCause) {
 	for pos := from; pos < f.end; pos++ {
-		f.lose(pos, len(f.members)-f.next, why)
+		owed := len(f.members) - f.next
+		if s := f.share.log.at(pos).except; s != nil && s.conn == f.conn {
+			if m := s.membership(f.share); m != nil && m.full() && int(m.index) >= f.next {
+				owed--
+			}
+		}
+		f.lose(pos, owed, why)
 	}
 }
 
 // lose counts the entry at pos as dropped for the n members without it.
 func (f *feed) lose(pos uint64, n int, why dropCause) {
-	e := f.share.log.at(pos)
-	if e.except != nil && e.except.conn == f.conn && f.owes(e.except, pos) {
-		n--
-	}
-	e.owed -= n
+	f.share.log.at(pos).owed -= n
 	f.share.topic.drop(n, why)
 	f.countLost(pos, why)
 }
@@ -240,8 +276,11 @@ func (f *feed) owes(s *stream, pos uint64) bool {
 	if m == nil {
 		return false
 	}
-	if m.index != memberLate {
-		return pos >= f.end || int(m.index) >= f.next
+	switch {
+	case m.full():
+		return pos >= f.end || pos >= f.pos && int(m.index) >= f.next
+	case m.index == memberLags:
+		return pos >= s.lag().from
 	}
 	for _, late := range f.late {
 		if late.s == s {

@@ -9,8 +9,8 @@ import (
 // membership is a stream's place among the members of one feed.
 type membership struct {
 	feed  *feed
-	index uint32 // in feed.members, or memberLate
-	base  uint32 // of feedWindows.total: what the stream's window need not be charged
+	index uint32 // in feed.members, or memberLate and its like
+	base  uint32 // of feedWindows.total: what the stream's window need not be charged; memberLags: in feed.lag
 }
 
 // joined reports whether s is a member of anything. A connection that leaves has taken all its sockets out of
@@ -87,6 +87,7 @@ func (s *stream) apart() bool { return s.rare != nil && (s.rare.by != nil || s.r
 // join makes s a member, and queues what the topic retained for it: all of it, as a socket that is slow before its
 // first message would be no use. RetainKeys bounds it.
 func (s *stream) join(sh *share, retained []*ws.Prepared) {
+	s.catchUp()
 	if s.ended() || s.kind != streamSocket || s.conn.state >= connLeaving || s.membership(sh) != nil {
 		sh.topic.unwant(sh, 1)
 		return
@@ -125,10 +126,18 @@ func (s *stream) quit(m *membership) {
 	from := f.drop(s, m)
 	s.unlist(m)
 	f.forgo(from, s)
+	f.share.trim()
 	f.left(1)
 }
 
 // unlist closes the gap that m leaves.
+// beFirst exchanges s's first membership with that of a share. s is not crowded.
+func (s *stream) beFirst(sh *share) {
+	if m := s.membership(sh); m != &s.member {
+		s.member, *m = *m, s.member
+	}
+}
+
 func (s *stream) unlist(m *membership) {
 	more := s.others()
 	last := len(more) - 1
@@ -175,8 +184,9 @@ func (f *feed) left(n int) {
 // are no more work than one. A feed that is just being swept goes when that ends.
 func (c *conn) loseFeeds() {
 	for _, f := range slices.Clone(c.feedBy.all()) {
-		n := len(f.members) + len(f.late)
+		n := f.len()
 		f.forgoAll()
+		f.loseLags()
 		f.share.unlistAll(c)
 		f.members, f.ids, f.late, f.next = nil, nil, nil, 0
 		f.left(n)
@@ -197,13 +207,16 @@ func (s *stream) waits() {
 }
 
 func (m *membership) wait() {
-	if m.index != memberLate {
+	if m.full() {
 		m.feed.windows.set(int(m.index), true)
 	}
 }
 
 func (s *stream) rests() {
 	s.stall.end()
+	if s.lagging() {
+		s.regain()
+	}
 	if s.drains {
 		s.drain()
 	}

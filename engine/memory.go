@@ -200,6 +200,13 @@ func (s *stream) relieve() {
 	if s.kind != streamSocket {
 		return
 	}
+	if s.lagging() {
+		if l := s.limitsFor(s.member.feed.share.topic); l.Policy == ws.CloseSlow {
+			s.closeSlow(l.Code)
+			return
+		}
+		s.dropLag()
+	}
 	for !s.queue.empty() {
 		g := s.queue.oldest()
 		if g == nil {

@@ -5,6 +5,7 @@ import "h2ws/ws"
 // offer queues a published message for a socket that can't take it at once, under the topic's limits or
 // its own. Whatever becomes of the message is counted.
 func (s *stream) offer(p *ws.Prepared, t *Topic) {
+	s.catchUp()
 	if s.ended() {
 		t.drop(1, droppedEnded)
 		s.countLost(1, droppedEnded)
@@ -75,27 +76,50 @@ func (s *stream) dropStale() bool {
 			s.closeSlow(l.Code)
 			return false
 		}
+		if s.lagging() {
+			if s.catchUp(); s.ended() {
+				return false
+			}
+			continue
+		}
 		s.dropOldest()
 	}
 	return true
 }
 
 // over reports whether the queue is at a limit.
-func (s *stream) over(l *ws.QueueLimits) bool {
-	queued := s.queued.Load()
+func (s *stream) over(l *ws.QueueLimits) bool { return s.overBy(0, l) }
+
+// overBy reports whether it is when there is more in it than stream.queued says.
+func (s *stream) overBy(more uint64, l *ws.QueueLimits) bool {
+	octets, messages := s.room(more, l)
+	return octets <= 0 || messages <= 0
+}
+
+// room is how much is left to the limits.
+func (s *stream) room(more uint64, l *ws.QueueLimits) (octets, messages int) {
+	queued := s.queued.Load() + more
 	octetsMax, messagesMax := s.core().queueLimits(l)
-	return int(queued&queuedOctets) >= octetsMax || int(queued&^queuedSlow/queuedMessage) >= messagesMax
+	return octetsMax - int(queued&queuedOctets), messagesMax - int(queued&^queuedSlow/queuedMessage)
 }
 
 // dropOldest drops the oldest message that has not begun and reports whether there was one.
 func (s *stream) dropOldest() bool {
+	if !s.dropWaiting() {
+		return false
+	}
+	s.shortened()
+	return true
+}
+
+// dropWaiting is dropOldest before the consequences.
+func (s *stream) dropWaiting() bool {
 	g := s.queue.take(func(g *segment) bool { return g.kind == segmentMessage && !g.begun })
 	if g == nil {
 		return false
 	}
 	s.note(ws.Drop{Messages: 1, Octets: int(g.size)})
 	s.dropSegment(g, droppedQueue)
-	s.shortened()
 	return true
 }
 

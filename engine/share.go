@@ -28,40 +28,49 @@ type share struct {
 	waiting int           // MaxRate: its place on core.waiting, from 1 on; 0: none
 }
 
-// topicLog holds the entries that some feed has not passed. Positions count publishes of the
+// topicLog holds the entries that some feed, or a member that lags, has not passed. Positions count publishes of the
 // share, and first is that of entries[0].
 //
-// Every feed's position is in first..end or, when it fell off, below; then it counts as being at first, so that
-// what is left is kept for it.
+// first <= passed <= end. Every feed's position is in passed..end, every lagging member's in first..end. Who fell
+// off is below, and counts as being at first, so that what is left is kept for it.
 type topicLog struct {
 	entries []logEntry
 	first   uint64
+	passed  uint64 // by all feeds
 	octets  int
-	atEnd   int // feeds positioned at the end
+	clock   uint64  // see clockOf
+	atEnd   keepers // positioned at the end
 }
+
+// keepers counts those at a position of the log.
+type keepers struct{ feeds, lags int }
 
 type logEntry struct {
 	p       *ws.Prepared
 	except  *stream
 	receipt *receipt
-	owed    int // members that neither got nor lost it
-	feeds   int // feeds positioned here, or before the log if this is its first entry
+	owed    int    // members that neither got nor lost it
+	clock   uint64 // the log's before it
+	keepers        // positioned here, or before the log if this is its first entry
 }
 
 func (l *topicLog) end() uint64 { return l.first + uint64(len(l.entries)) }
 
 func (l *topicLog) at(pos uint64) *logEntry { return &l.entries[pos-l.first] }
 
-// enter and exit count the feeds at a position.
-func (l *topicLog) enter(pos uint64) { l.count(pos, 1) }
-func (l *topicLog) exit(pos uint64)  { l.count(pos, -1) }
-
-func (l *topicLog) count(pos uint64, n int) {
-	if pos = max(pos, l.first); pos == l.end() {
-		l.atEnd += n
-	} else {
-		l.at(pos).feeds += n
+// keepers are those at a position.
+func (l *topicLog) keepers(pos uint64) *keepers {
+	if pos = max(pos, l.first); pos < l.end() {
+		return &l.at(pos).keepers
 	}
+	return &l.atEnd
+}
+
+func (l *topicLog) clockAt(pos uint64) uint64 {
+	if pos = max(pos, l.first); pos < l.end() {
+		return l.at(pos).clock
+	}
+	return l.clock
 }
 
 // publish is a message arriving at the loop.
@@ -78,10 +87,11 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 	}
 	sh.topic.owed.Add(uint64(owed))
 	l := &sh.log
-	l.entries = append(l.entries, logEntry{p: p, except: except, receipt: r, owed: owed, feeds: l.atEnd})
+	l.entries = append(l.entries, logEntry{p: p, except: except, receipt: r, owed: owed, clock: l.clock, keepers: l.atEnd})
 	l.octets += len(p.Frame())
+	l.clock += clockOf(p)
+	l.atEnd = keepers{}
 	sh.lag.Add(1)
-	l.atEnd = 0
 	sh.core.hold(p)
 	sh.core.logs[sh] = struct{}{}
 	for len(l.entries) > 1 && (l.octets > sh.topic.options.LogSize || len(l.entries) > sh.topic.options.LogMessages) {
@@ -130,24 +140,40 @@ func (sh *share) dropFirst() {
 func (sh *share) removeFirst() {
 	l := &sh.log
 	e := l.entries[0]
+	if l.passed == l.first {
+		sh.pass()
+	}
 	l.octets -= len(e.p.Frame())
-	sh.lag.Add(-1)
 	l.entries[0] = logEntry{}
 	l.entries = l.entries[1:]
 	l.first++
-	l.count(l.first, e.feeds) // they fell off
+	at := l.keepers(l.first)
+	at.feeds += e.feeds // they fell off
+	at.lags += e.lags
 	if len(l.entries) == 0 {
 		l.entries = l.entries[:0]
 		delete(sh.core.logs, sh)
 		sh.batch.reset(l.first)
 	}
 	sh.core.unhold(e.p)
-	e.receipt.release()
 }
 
-// trim takes off the log what all feeds have passed.
+// pass notes that all feeds have passed one entry more, or lost it.
+func (sh *share) pass() {
+	e := sh.log.at(sh.log.passed)
+	sh.log.passed++
+	sh.lag.Add(-1)
+	e.receipt.release()
+	e.receipt = nil
+}
+
+// trim takes off the log what all have passed.
 func (sh *share) trim() {
-	for len(sh.log.entries) > 0 && sh.log.entries[0].feeds == 0 {
+	l := &sh.log
+	for l.passed < l.end() && l.at(l.passed).feeds == 0 {
+		sh.pass()
+	}
+	for l.first < l.passed && l.entries[0].lags == 0 {
 		sh.dropFirst()
 	}
 }

@@ -140,6 +140,7 @@ func (s *stream) Buffered() int { return int(s.queued.Load() & queuedOctets) }
 // more: what was accepted before it closed and can't be sent after is counted as discarded.
 func (s *stream) enqueue(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 	k := s.core()
+	s.catchUp()
 	if s.ended() {
 		s.unqueue(len(b))
 		k.stats.MessagesDiscarded++
@@ -187,6 +188,16 @@ func (s *stream) exceeds(l *ws.QueueLimits) bool {
 
 // push puts a message whose octets are counted behind the queue.
 func (s *stream) push(b []byte, owner byteOwner, p *ws.Prepared) *segment {
+	g := s.place(b, owner, p)
+	s.schedule()
+	if s.turn == turnBlocked {
+		s.conn.noteAge(s) // it may be the oldest, behind one that has begun
+	}
+	return g
+}
+
+// place is push for a stream that has its turn, or is on a ring.
+func (s *stream) place(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 	k := s.core()
 	g := k.segments.get()
 	g.b, g.size, g.owner, g.prepared, g.at = b, uint32(len(b)), owner, p, k.now
@@ -198,10 +209,6 @@ func (s *stream) push(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 	}
 	s.queue.push(g)
 	s.conn.backlog += len(b)
-	s.schedule()
-	if s.turn == turnBlocked {
-		s.conn.noteAge(s) // it may be the oldest, behind one that has begun
-	}
 	return g
 }
 
@@ -331,6 +338,7 @@ func (s *stream) closeSlow(code ws.CloseCode) {
 	if s.state == stateClosed {
 		return
 	}
+	s.dropLag()
 	s.discard(true)
 	if s.ws.Closed() {
 		return

@@ -18,9 +18,11 @@ const sliceMembers = 1024
 func (f *feed) sweep(g *gather) (open bool) {
 	f.busy = true
 	open = true
+	f.catchUp()
+	visited := f.visitLags()
 	if f.begin() {
 		open = f.sweepBatch(g, f.share.compose(f.pos, f.end))
-	} else {
+	} else if visited {
 		f.sleep()
 	}
 	f.busy = false
@@ -30,7 +32,6 @@ func (f *feed) sweep(g *gather) (open bool) {
 
 // begin fixes a batch unless one is being swept. It reports false when there is nothing to be swept.
 func (f *feed) begin() bool {
-	f.catchUp()
 	if f.end > f.pos {
 		return true
 	}
@@ -59,10 +60,10 @@ func (f *feed) catchUp() {
 	f.noteLoss(max(first, f.end))
 	f.forgoBatch(first, droppedLog)
 	f.chargeUnserved()
-	f.share.log.exit(f.pos)
+	f.share.log.keepers(f.pos).feeds--
 	f.pos, f.next = max(first, f.end), 0
 	f.end = f.pos
-	f.share.log.enter(f.pos)
+	f.share.log.keepers(f.pos).feeds++
 	f.admitLate()
 	f.share.trim()
 }
@@ -103,9 +104,9 @@ func (f *feed) sweepBatch(g *gather, b *batchCache) (open bool) {
 // finish ends the sweep of a batch.
 func (f *feed) finish() {
 	l := &f.share.log
-	l.exit(f.pos)
+	l.keepers(f.pos).feeds--
 	f.pos, f.next = f.end, 0
-	l.enter(f.pos)
+	l.keepers(f.pos).feeds++
 	f.charged()
 	f.admitLate()
 	f.share.trim()
@@ -175,7 +176,7 @@ func (f *feed) alike(b *batchCache) int {
 		if s.conn != f.conn {
 			continue
 		}
-		if m := s.membership(f.share); m != nil && m.index != memberLate && int(m.index) >= f.next {
+		if m := s.membership(f.share); m != nil && m.full() && int(m.index) >= f.next {
 			n = min(n, int(m.index)-f.next)
 		}
 	}
@@ -187,6 +188,9 @@ func (f *feed) alike(b *batchCache) int {
 func (f *feed) sweepOne(g *gather, b *batchCache, all bool) bool {
 	n := len(b.frame)
 	s := f.members[f.next]
+	if f.lagBehind(s) {
+		return false
+	}
 	m := s.membership(f.share)
 	queue := !all || s.turn != turnNone || s.available() < int64(n) // a look at all its feeds is for those who may get it now
 	f.next++
@@ -261,6 +265,9 @@ func (f *feed) sweepQueues(g *gather) bool {
 	c := f.conn
 	for slice := sliceMembers; slice > 0 && f.next < len(f.members) && !g.full(); slice-- {
 		s := f.members[f.next]
+		if f.lagBehind(s) {
+			continue
+		}
 		f.next++
 		f.queueBatch(s)
 		for s.turn == turnReady && !g.full() {
@@ -393,14 +400,14 @@ func (f *feed) rescan(n int64) {
 
 // rest notes that nothing waits in the member's queue any more.
 func (f *feed) rest(s *stream, m *membership) {
-	if m.index != memberLate && s.turn == turnNone && !s.apart() && s.available()-f.conn.sweeping >= f.leastNow() {
+	if m.full() && s.turn == turnNone && !s.apart() && s.available()-f.conn.sweeping >= f.leastNow() {
 		f.windows.set(int(m.index), false)
 	}
 }
 
 // charged is how much a member's window has been charged by the feed since it was settled last.
 func (m *membership) charged() uint32 {
-	if m.index == memberLate {
+	if !m.full() {
 		return 0
 	}
 	w := &m.feed.windows

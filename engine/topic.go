@@ -146,7 +146,7 @@ func (t *Topic) PublishExcept(p *ws.Prepared, c *ws.Conn) {
 }
 
 // PublishThen sends p to every member and calls done, once, when each loop has framed it for, queued
-// it at, or dropped it for the last of its members. A publisher that waits for it goes at the pace of
+// it at, left it in the log for, or dropped it for the last of its members. A publisher that waits for it goes at the pace of
 // the slowest connection that still has it in the log. done is called from
 // a loop, or from PublishThen itself, and must neither block nor panic.
 func (t *Topic) PublishThen(p *ws.Prepared, done func()) {

@@ -154,7 +154,7 @@ func TestFoundLogIsKeptForWhoFellOff(t *testing.T) {
 func TestFoundPlacesInQueuesAreMemory(t *testing.T) {
 	const sockets, places = 100, 2000
 	before := held.Load()
-	l := Limits{MemorySize: before + int64(places*segmentSize), Queue: ws.QueueLimits{Policy: ws.DropOldest}}
+	l := Limits{MemorySize: before + int64(places*segmentSize), Queue: ws.QueueLimits{Policy: ws.Conflate}}
 	p, all := openQuiet(t, l, sockets)
 	topic := NewTopic("", TopicOptions{})
 	join(t, topic, all...)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math"
+
 	"h2ws/flow"
 	"h2ws/ws"
 )
@@ -44,7 +46,7 @@ func (t *fanTopic) check(when string, hold func(*ws.Prepared)) {
 	for _, sh := range t.t.shares {
 		pending += f.checkShare(when, sh, hold)
 		members += sh.members
-		lag = max(lag, len(sh.log.entries))
+		lag = max(lag, int(sh.log.end()-sh.log.passed))
 		for _, e := range sh.log.entries {
 			if e.receipt != nil {
 				receipts[e.receipt] = true
@@ -88,8 +90,8 @@ func (t *fanTopic) check(when string, hold func(*ws.Prepared)) {
 // checkShare returns how many messages its log owes to members.
 func (f *fan) checkShare(when string, sh *share, hold func(*ws.Prepared)) (pending uint64) {
 	l := &sh.log
-	octets, members, atEnd := 0, 0, 0
-	feeds, owed := make([]int, len(l.entries)), make([]int, len(l.entries))
+	octets, members, atEnd := 0, 0, keepers{}
+	kept, owed := make([]keepers, len(l.entries)), make([]int, len(l.entries))
 	for i, fd := range sh.feeds {
 		if fd.index != i || fd.share != sh || fd.conn.feedBy.find(sh) != fd {
 			f.failf("%s: a feed is not where it says", when)
@@ -97,27 +99,34 @@ func (f *fan) checkShare(when string, sh *share, hold func(*ws.Prepared)) (pendi
 		if awake := i < sh.awake; awake != fd.slot.Linked() || !awake && fd.pos < sh.openTo {
 			f.failf("%s: the %d. of %d feeds, %d awake, is on its ring: %t, at %d of %d", when, i, len(sh.feeds), sh.awake, fd.slot.Linked(), fd.pos, sh.openTo)
 		}
-		members += len(fd.members) + len(fd.late)
+		members += fd.len()
 		if fd.pos < l.first {
 			f.seen.offLog++
 		}
-		if pos := max(fd.pos, l.first); pos == l.end() {
-			atEnd++
-		} else {
-			feeds[pos-l.first]++
+		at := func(pos uint64) *keepers {
+			if pos = max(pos, l.first); pos == l.end() {
+				return &atEnd
+			}
+			return &kept[pos-l.first]
+		}
+		at(fd.pos).feeds++
+		if fd.lag.len() > 0 {
+			for _, g := range fd.lag.list {
+				at(g.from).lags++
+			}
 		}
 		f.checkFeed(when, fd, owed)
 	}
 	for i, e := range l.entries {
 		octets += len(e.p.Frame())
 		hold(e.p)
-		if e.feeds != feeds[i] || e.owed != owed[i] {
-			f.failf("%s: log entry %d is owed to %d, counted %d; of %d feeds, counted %d", when, i, e.owed, owed[i], e.feeds, feeds[i])
+		if e.keepers != kept[i] || e.owed != owed[i] {
+			f.failf("%s: log entry %d is owed to %d, counted %d; kept for %v, counted %v", when, i, e.owed, owed[i], e.keepers, kept[i])
 		}
 		pending += uint64(e.owed)
 	}
 	if octets != l.octets || atEnd != l.atEnd || members != sh.members {
-		f.failf("%s: log of %d octets, counted %d; %d feeds at its end, counted %d; %d members, counted %d",
+		f.failf("%s: log of %d octets, counted %d; at its end %v, counted %v; %d members, counted %d",
 			when, l.octets, octets, l.atEnd, atEnd, sh.members, members)
 	}
 	if o := &sh.topic.options; octets > o.LogSize && len(l.entries) > 1 || len(l.entries) > o.LogMessages {
@@ -126,7 +135,7 @@ func (f *fan) checkShare(when string, sh *share, hold func(*ws.Prepared)) (pendi
 	if _, listed := sh.core.logs[sh]; listed != (len(l.entries) > 0) {
 		f.failf("%s: a log of %d messages is listed: %t", when, len(l.entries), listed)
 	}
-	if len(l.entries) > 0 && feeds[0] == 0 {
+	if len(l.entries) > 0 && kept[0] == (keepers{}) {
 		f.failf("%s: %d messages are kept for nobody", when, len(l.entries))
 	}
 	return pending
@@ -169,6 +178,39 @@ func (f *fan) checkFeed(when string, fd *feed, owed []int) {
 		owe(late.s, late.from)
 		f.seen.late++
 	}
+	f.checkLags(when, fd, owe)
+}
+
+// checkLags: of those that lag the log keeps what their streams say that is queued.
+func (f *fan) checkLags(when string, fd *feed, owe func(s *stream, from uint64)) {
+	if fd.lag.len() == 0 {
+		return
+	}
+	l, due := &fd.share.log, uint64(math.MaxUint64)
+	for i, g := range fd.lag.list {
+		m := &g.s.member
+		if m.feed != fd || m.index != memberLags || int(m.base) != i || g.s.queue.empty() {
+			f.failf("%s: stream %d is not the %d. that lags", when, g.s.id, i)
+		}
+		if g.from > g.seen || g.seen > fd.pos {
+			f.failf("%s: stream %d lags at %d, seen up to %d, the feed is at %d", when, g.s.id, g.from, g.seen, fd.pos)
+		}
+		queued := uint64(0)
+		for pos := max(g.from, l.first); pos < g.seen; pos++ {
+			if e := l.at(pos); e.except != g.s {
+				queued += queuedOf(e.p)
+			}
+		}
+		if g.from >= l.first && queued != g.queued {
+			f.failf("%s: stream %d has %x queued in the log, counted %x", when, g.s.id, g.queued, queued)
+		}
+		due = min(due, g.due)
+		owe(g.s, g.from)
+		f.seen.lagged++
+	}
+	if due < fd.lag.due && fd.lag.next == 0 {
+		f.failf("%s: a member that lags is due at %d, said to be at %d", when, due, fd.lag.due)
+	}
 }
 
 // eachMembership calls g for the places of s in topics.
@@ -194,7 +236,7 @@ func window(s *stream) int64 {
 func ahead(s *stream) int64 {
 	n := window(s)
 	s.eachMembership(func(m *membership) {
-		if m.index != memberLate && int(m.index) >= m.feed.next {
+		if m.full() && int(m.index) >= m.feed.next {
 			n -= int64(m.feed.windows.size)
 		}
 	})

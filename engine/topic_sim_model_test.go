@@ -79,7 +79,7 @@ func (f *fan) newTopic(n int) *fanTopic {
 		MaxRate:    pick[float64](f.r, 0, 0, 0, 50, 1000),
 	}
 	if f.gentle {
-		o.LogSize, o.LogMessages = 1<<30, 1<<20
+		o.LogSize, o.LogMessages = 1<<31, 1<<21
 	} else {
 		o.LogSize = pick(f.r, 0, 50_000, 3000)
 		o.LogMessages = pick(f.r, 0, 100, 5)
@@ -317,7 +317,10 @@ func (a fanApp) OnClose(c *ws.Conn, err error) {
 	}
 }
 
-func (a fanApp) OnDrop(c *ws.Conn, d ws.Drop) {
+// fanDropper wants to know what was dropped.
+type fanDropper struct{ fanApp }
+
+func (a fanDropper) OnDrop(c *ws.Conn, d ws.Drop) {
 	k := c.Data().(*fanSocket)
 	if turn := k.client.core.turn; k.told == turn {
 		a.f.failf("%s: OnDrop twice in a turn", k)

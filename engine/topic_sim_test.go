@@ -52,7 +52,7 @@ func TestFanSim(t *testing.T) {
 type fanSeen struct {
 	delivered, dropped, conflated, offLog, missed uint64
 	slow, late, except, retained, reliefs, held   uint64
-	counted                                       uint64
+	counted, lagged                               uint64
 }
 
 func (n *fanSeen) check(t *testing.T) {
@@ -60,6 +60,7 @@ func (n *fanSeen) check(t *testing.T) {
 		"delivered": n.delivered, "dropped": n.dropped, "conflated": n.conflated, "fell off a log": n.offLog,
 		"missed by a mailbox": n.missed, "closed as slow": n.slow, "joined late": n.late, "excepted": n.except,
 		"retained": n.retained, "reliefs of memory": n.reliefs, "held back by MaxRate": n.held, "counted by socket": n.counted,
+		"lagged": n.lagged,
 	} {
 		if count == 0 {
 			t.Errorf("%s: never in all runs", what)
@@ -136,7 +137,7 @@ func newFan(seed uint64, seen *fanSeen) *fan {
 	f.gentle = f.r.IntN(3) == 0
 	for n := range 1 + f.r.IntN(3) {
 		l := f.limits()
-		e := ws.NewEndpoint(fanApp{f: f}, ws.EndpointOptions{Queue: l.Queue})
+		e := ws.NewEndpoint(pick[ws.Handler](f.r, fanApp{f: f}, fanDropper{fanApp{f: f}}), ws.EndpointOptions{Queue: l.Queue})
 		k := &fanCore{f: f, n: n, core: newCore(l, e, slog.New(slog.NewTextHandler(io.Discard, nil)))}
 		k.core.now = f.now
 		f.cores = append(f.cores, k)

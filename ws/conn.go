@@ -109,7 +109,8 @@ func (c *Conn) Data() any { return c.data }
 // a goroutine that calls Data must have been given c afterwards.
 func (c *Conn) SetData(v any) { c.data = v }
 
-// Buffered returns how many octets wait to be written to the peer.
+// Buffered returns how many octets wait to be written to the peer. What was published to topics since its stream
+// window was used up is counted now and then, and before a limit is reached.
 func (c *Conn) Buffered() int { return c.lower.Buffered() }
 
 // Init makes c the Conn of an accepted handshake, or of one that may be. c must
