@@ -29,8 +29,8 @@ type core struct {
 	next     int // posts of batch that have been delivered
 	borrowed int // segments that point into batch.arena
 
-	conns   []*conn             // not lost; each knows its place
-	logs    map[*share]struct{} // not empty
+	conns   []*conn // not lost; each knows its place
+	logs    logIndex
 	drops   map[*stream]ws.Drop // not yet told to OnDrop
 	drained []*stream           // not yet told to OnDrain
 	waiting waitingShares       // have messages that MaxRate holds back
@@ -74,7 +74,7 @@ const (
 
 func newCore(l Limits, e *ws.Endpoint, log *slog.Logger) *core {
 	k := &core{limits: l, endpoint: e, endpoints: make(map[endpointKey]*ws.Endpoint), log: log,
-		logs: make(map[*share]struct{}), pendings: make(map[*stream]*pendingSocket), pendingAll: new(atomic.Int64)}
+		pendings: make(map[*stream]*pendingSocket), pendingAll: new(atomic.Int64)}
 	k.box.size = l.MailboxSize
 	k.box.wake = func() {}
 	return k

@@ -2,7 +2,7 @@ package engine
 
 import "h2ws/ws"
 
-// Streams whose messages are counted one by one (ws.AcceptOptions.Stats): a share lists those of its members that
+// Streams whose messages are counted one by one (ws.AcceptOptions.Stats): a feed lists those of its members that
 // are, and every sweep looks at them by themselves.
 
 // stats is where s's messages are counted, or nil.
@@ -36,43 +36,47 @@ func (s *stream) countLost(n int, why dropCause) {
 	}
 }
 
-// list and unlist keep share.counted.
-func (sh *share) list(s *stream) {
-	if s.stats() != nil {
-		sh.counted = append(sh.counted, s)
-	}
-}
-
-func (sh *share) unlist(s *stream) {
+// list and unlist keep feed.counted.
+func (f *feed) list(s *stream) {
 	if s.stats() == nil {
 		return
 	}
-	for i, other := range sh.counted {
-		if other == s {
-			last := len(sh.counted) - 1
-			sh.counted[i], sh.counted[last] = sh.counted[last], nil
-			sh.counted = sh.counted[:last]
-			return
-		}
+	if f.counted == nil {
+		f.counted = make(map[*stream]struct{})
+	}
+	f.counted[s] = struct{}{}
+	f.share.counted++
+}
+
+func (f *feed) unlist(s *stream) {
+	if s.stats() != nil {
+		delete(f.counted, s)
+		f.share.counted--
 	}
 }
 
-// unlistAll is unlist for all members on c.
-func (sh *share) unlistAll(c *conn) {
-	kept := sh.counted[:0]
-	for _, s := range sh.counted {
-		if s.conn != c {
-			kept = append(kept, s)
+// unlistAll is unlist for all members.
+func (f *feed) unlistAll() {
+	f.share.counted -= int32(len(f.counted))
+	f.counted = nil
+}
+
+// eachCounted calls g for all members that are counted.
+func (sh *share) eachCounted(g func(*feed, *stream)) {
+	if sh.counted == 0 {
+		return
+	}
+	for _, f := range sh.feeds {
+		for s := range f.counted {
+			g(f, s)
 		}
 	}
-	clear(sh.counted[len(kept):])
-	sh.counted = kept
 }
 
 // countLost counts the entry at pos as lost by the counted members of f without it.
 func (f *feed) countLost(pos uint64, why dropCause) {
-	for _, s := range f.share.counted {
-		if s.conn == f.conn && f.share.log.at(pos).except != s && f.owes(s, pos) {
+	for s := range f.counted {
+		if f.share.log.at(pos).except != s && f.owes(s, pos) {
 			s.countLost(1, why)
 		}
 	}
@@ -80,10 +84,11 @@ func (f *feed) countLost(pos uint64, why dropCause) {
 
 // countFirstLost counts the first entry of the log as lost by the counted members without it.
 func (sh *share) countFirstLost() {
-	for _, s := range sh.counted {
-		f := s.membership(sh).feed
-		if pos := sh.log.first; f.pos <= pos && sh.log.at(pos).except != s && f.owes(s, pos) {
-			s.countLost(1, droppedLog)
+	if pos := sh.log.first; sh.counted > 0 {
+		for _, f := range sh.feeds {
+			if f.pos <= pos {
+				f.countLost(pos, droppedLog)
+			}
 		}
 	}
 }

@@ -23,16 +23,11 @@ type feed struct {
 	next    int
 	pos     uint64
 	end     uint64
-	late    []lateMember
-	lag     *lags // nil: no member has lagged yet
-	busy    bool  // is being swept: it stays though its last member leaves
+	late    *lateMembers // nil: none
+	lag     *lags        // nil: no member has lagged yet
+	busy    bool         // is being swept: it stays though its last member leaves
 	windows feedWindows
-}
-
-// lateMember joined while there was something in the log that it must not get.
-type lateMember struct {
-	s    *stream
-	from uint64 // its first position
+	counted map[*stream]struct{} // members with stats of their own; see counted.go
 }
 
 func feedOf(s *flow.Slot) *feed { return (*feed)(unsafe.Pointer(s)) }
@@ -74,7 +69,7 @@ func (f *feed) remove() {
 }
 
 // len is how many members there are.
-func (f *feed) len() int { return len(f.members) + len(f.late) + f.lag.len() }
+func (f *feed) len() int { return len(f.members) + f.late.len() + f.lag.len() }
 
 // retire removes a feed without members, and ends the share if it had the last.
 func (f *feed) retire() {
@@ -122,9 +117,9 @@ func (m *membership) full() bool { return m.index < memberNone }
 // add makes s a member from the end of the log on. m is its membership.
 func (f *feed) add(s *stream, m *membership) {
 	*m = membership{feed: f, index: memberLate}
-	f.share.list(s)
+	f.list(s)
 	if f.pos != f.share.log.end() {
-		f.late = append(f.late, lateMember{s, f.share.log.end()})
+		f.addLate(s, m)
 		return
 	}
 	f.admit(s, m)
@@ -139,24 +134,12 @@ func (f *feed) admit(s *stream, m *membership) {
 	f.rest(s, m)
 }
 
-// admitLate makes full members of those late ones that have nothing to skip any more.
-func (f *feed) admitLate() {
-	n := 0
-	for ; n < len(f.late) && f.late[n].from <= f.pos; n++ {
-		s := f.late[n].s
-		f.admit(s, s.membership(f.share))
-	}
-	if f.late = f.late[n:]; len(f.late) == 0 {
-		f.late = nil
-	}
-}
-
 // drop takes a member out and returns from which position on it has got nothing.
 func (f *feed) drop(s *stream, m *membership) (from uint64) {
-	f.share.unlist(s)
+	f.unlist(s)
 	switch m.index {
 	case memberLate:
-		return f.dropLate(s)
+		return f.dropLate(m)
 	case memberLags:
 		return f.endLag(s)
 	}
@@ -193,16 +176,6 @@ func (f *feed) moveMember(from, to int) {
 	s.membership(f.share).index = uint32(to)
 }
 
-func (f *feed) dropLate(s *stream) (from uint64) {
-	for i, late := range f.late {
-		if late.s == s {
-			f.late = append(f.late[:i], f.late[i+1:]...)
-			return late.from
-		}
-	}
-	panic("BUG: a late member is not among the late")
-}
-
 // forgo settles what the log owes to one that was a member, from a position on. A Close of ours comes behind what was
 // published before it, as far as the queue has room; else it is dropped.
 func (f *feed) forgo(from uint64, s *stream) {
@@ -228,13 +201,10 @@ func (f *feed) forgo(from uint64, s *stream) {
 func (f *feed) forgoAll() {
 	l := &f.share.log
 	lags, from := 0, f.lagsFrom()
-	late := 0 // they are in the order of their positions
+	late := f.lateFroms()
 	for pos := l.first; pos < l.end(); pos++ {
 		if from != nil {
 			lags += from[pos-l.first]
-		}
-		for late < len(f.late) && f.late[late].from <= pos {
-			late++
 		}
 		full := 0
 		if pos >= f.end {
@@ -242,7 +212,7 @@ func (f *feed) forgoAll() {
 		} else if pos >= f.pos {
 			full = len(f.members) - f.next
 		}
-		owed := full + lags + late
+		owed := full + lags + late(pos)
 		if s := l.at(pos).except; s != nil && s.conn == f.conn && f.owes(s, pos) {
 			owed--
 		}
@@ -282,10 +252,5 @@ func (f *feed) owes(s *stream, pos uint64) bool {
 	case m.index == memberLags:
 		return pos >= s.lag().from
 	}
-	for _, late := range f.late {
-		if late.s == s {
-			return late.from <= pos
-		}
-	}
-	return false
+	return pos >= f.lateFrom(m)
 }

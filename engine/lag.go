@@ -76,7 +76,7 @@ func (f *feed) lagBehind(s *stream) bool {
 }
 
 // pin counts n more that have all of the log from g.from on kept for them.
-func (f *feed) pin(g *lagging, n int) { f.share.log.keepers(g.from).lags += n }
+func (f *feed) pin(g *lagging, n int32) { f.share.log.keepers(g.from).lags += n }
 
 // catchUp has s lag no more: what it has not got is queued.
 func (s *stream) catchUp() {

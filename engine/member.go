@@ -187,7 +187,7 @@ func (c *conn) loseFeeds() {
 		n := f.len()
 		f.forgoAll()
 		f.loseLags()
-		f.share.unlistAll(c)
+		f.unlistAll()
 		f.members, f.ids, f.late, f.next = nil, nil, nil, 0
 		f.left(n)
 		f.share.topic.unwant(f.share, n)

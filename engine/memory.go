@@ -79,16 +79,20 @@ const reliefsTurn = 50
 // is cut in half, or the policies of the connection with the largest backlog are applied as if its queues
 // were full, until it is enough. What is lost is counted where such losses always are.
 func (k *core) relieve() {
+	if !k.holdsTooMuch() {
+		return
+	}
+	backlogs := k.largestBacklogs()
 	for n := 0; k.holdsTooMuch() && n < reliefsTurn; n++ {
 		if other := k.largestHolder(); other != k {
 			other.askRelief()
 			return
 		}
 		k.stats.MemoryReliefs++
-		sh, c := k.largestLog(), k.largestBacklog()
+		sh, c := k.logs.largest(), backlogs.largest()
 		switch {
-		case sh != nil && (c == nil || sh.log.octets >= c.waiting()):
-			for target := sh.log.octets / 2; sh.log.octets > target; {
+		case sh != nil && (c == nil || sh.log.size() >= c.waiting()):
+			for target := sh.log.size() / 2; sh.log.size() > target; {
 				sh.dropFirst()
 			}
 		case c != nil:
@@ -122,24 +126,6 @@ func (k *core) holdSegments() {
 		p.held = p.used
 	}
 	k.holds.Store(int64(k.holding))
-}
-
-func (k *core) largestLog() (largest *share) {
-	for sh := range k.logs {
-		if largest == nil || sh.log.octets > largest.log.octets {
-			largest = sh
-		}
-	}
-	return largest
-}
-
-func (k *core) largestBacklog() (largest *conn) {
-	for _, c := range k.conns {
-		if n := c.waiting(); n > 0 && (largest == nil || n > largest.waiting()) {
-			largest = c
-		}
-	}
-	return largest
 }
 
 // waiting is how many octets of messages wait for the connection's peer.

@@ -12,13 +12,13 @@ func (w waitingShares) Len() int           { return len(w) }
 func (w waitingShares) Less(i, j int) bool { return w[i].openAt < w[j].openAt }
 func (w waitingShares) Swap(i, j int) {
 	w[i], w[j] = w[j], w[i]
-	w[i].waiting, w[j].waiting = i+1, j+1
+	w[i].waiting, w[j].waiting = int32(i+1), int32(j+1)
 }
 
 func (w *waitingShares) Push(x any) {
 	sh := x.(*share)
 	*w = append(*w, sh)
-	sh.waiting = len(*w)
+	sh.waiting = int32(len(*w))
 }
 
 func (w *waitingShares) Pop() any {
@@ -36,7 +36,7 @@ func (sh *share) wait() { heap.Push(&sh.core.waiting, sh) }
 // unwait takes it back.
 func (sh *share) unwait() {
 	if sh.waiting > 0 {
-		heap.Remove(&sh.core.waiting, sh.waiting-1)
+		heap.Remove(&sh.core.waiting, int(sh.waiting-1))
 	}
 }
 

@@ -3,8 +3,10 @@ package engine
 import (
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"h2ws/engine/frame"
+	"h2ws/flow"
 	"h2ws/ws"
 )
 
@@ -12,20 +14,22 @@ import (
 // a feed with a position in it. Nothing is copied or visited per member until their connection
 // can send. All of it belongs to the loop, except wanted, which is under topic.mu.
 type share struct {
-	topic   *Topic
-	core    *core
-	wanted  int     // members, and posts on their way
-	feeds   []*feed // first those that have something to be swept
-	awake   int     // how many these are
-	log     topicLog
-	batch   batchCache
-	counted []*stream // members with stats of their own, see counted.go
+	slot   flow.Slot // in core.logs while the log is not empty; first, so that a slot is its share
+	topic  *Topic
+	core   *core
+	wanted int     // members, and posts on their way
+	feeds  []*feed // first those that have something to be swept
+	awake  int     // how many these are
+	log    topicLog
+	batch  batchCache
 
 	lag     atomic.Int64 // entries in log, for Stats
 	members int
 	openTo  uint64        // what is before this position may be swept
 	openAt  time.Duration // MaxRate: when openTo may move again
-	waiting int           // MaxRate: its place on core.waiting, from 1 on; 0: none
+	waiting int32         // MaxRate: its place on core.waiting, from 1 on; 0: none
+	rank    uint8         // in core.logs
+	counted int32         // members with stats of their own
 }
 
 // topicLog holds the entries that some feed, or a member that lags, has not passed. Positions count publishes of the
@@ -43,7 +47,7 @@ type topicLog struct {
 }
 
 // keepers counts those at a position of the log.
-type keepers struct{ feeds, lags int }
+type keepers struct{ feeds, lags int32 }
 
 type logEntry struct {
 	p       *ws.Prepared
@@ -54,7 +58,12 @@ type logEntry struct {
 	keepers        // positioned here, or before the log if this is its first entry
 }
 
+const entrySize = int(unsafe.Sizeof(logEntry{}))
+
 func (l *topicLog) end() uint64 { return l.first + uint64(len(l.entries)) }
+
+// size is the octets of memory that the log takes.
+func (l *topicLog) size() int { return l.octets + len(l.entries)*entrySize }
 
 func (l *topicLog) at(pos uint64) *logEntry { return &l.entries[pos-l.first] }
 
@@ -93,7 +102,8 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 	l.atEnd = keepers{}
 	sh.lag.Add(1)
 	sh.core.hold(p)
-	sh.core.logs[sh] = struct{}{}
+	sh.core.keep(entrySize)
+	sh.core.logs.file(sh)
 	for len(l.entries) > 1 && (l.octets > sh.topic.options.LogSize || len(l.entries) > sh.topic.options.LogMessages) {
 		sh.dropFirst()
 	}
@@ -104,9 +114,7 @@ func (sh *share) publish(p *ws.Prepared, except *stream, r *receipt) {
 func (sh *share) miss(n int) {
 	sh.topic.owed.Add(uint64(n * sh.members))
 	sh.topic.drop(n*sh.members, droppedMailbox)
-	for _, s := range sh.counted {
-		s.countLost(n, droppedMailbox)
-	}
+	sh.eachCounted(func(_ *feed, s *stream) { s.countLost(n, droppedMailbox) })
 }
 
 // open lets the feeds go on to the end of the log, now or when MaxRate allows. What it takes them several
@@ -152,10 +160,11 @@ func (sh *share) removeFirst() {
 	at.lags += e.lags
 	if len(l.entries) == 0 {
 		l.entries = l.entries[:0]
-		delete(sh.core.logs, sh)
 		sh.batch.reset(l.first)
 	}
 	sh.core.unhold(e.p)
+	sh.core.keep(-entrySize)
+	sh.core.logs.file(sh)
 }
 
 // pass notes that all feeds have passed one entry more, or lost it.

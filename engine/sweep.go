@@ -40,8 +40,8 @@ func (f *feed) begin() bool {
 	if f.pos >= limit {
 		return false
 	}
-	if len(f.late) > 0 {
-		limit = min(limit, f.late[0].from)
+	if f.late != nil {
+		limit = min(limit, f.late.list[0].from)
 	}
 	b := sh.compose(f.pos, limit)
 	f.end = b.to
@@ -82,11 +82,12 @@ func (f *feed) noteLoss(to uint64) {
 			s.note(ws.Drop{Messages: int(to - from)})
 		}
 	}
-	for _, late := range f.late {
+	f.late.each(func(late lateMember) bool {
 		if to > late.from {
 			late.s.note(ws.Drop{Messages: int(to - late.from)})
 		}
-	}
+		return to > late.from
+	})
 }
 
 func (f *feed) sweepBatch(g *gather, b *batchCache) (open bool) {

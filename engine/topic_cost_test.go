@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"h2ws/ws"
@@ -212,12 +213,124 @@ func TestCostOfCountedMembers(t *testing.T) {
 		q.Accept(ws.AcceptOptions{Topics: []ws.Topic{topic}, Stats: new(ws.ConnStats)})
 	}}, 3)
 	sh := topic.shares[0]
-	counted := sh.counted
-	sh.counted = []*stream{nil}
+	counted := sh.feeds[0].counted
+	sh.feeds[0].counted = map[*stream]struct{}{nil: {}}
 	topic.Publish(prepared(t, "x"))
 	r.turn()
-	sh.counted = counted
+	sh.feeds[0].counted = counted
 	if s := topic.Stats(); s.Delivered != 3 || s.Pending != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// newLateRig opens n sockets on a connection that is stalled and has something to be swept.
+func newLateRig(tb testing.TB, n int, stats func() *ws.ConnStats) (*rig, *Topic) {
+	topic := NewTopic("", TopicOptions{})
+	r := newRig(tb, ws.Funcs{Handshake: func(q *ws.Request) { q.Accept(ws.AcceptOptions{Stats: stats()}) }}, n+1)
+	topic.Join(r.sockets[n])
+	r.core.deliver()
+	r.conn.sendWindow.Take(int32(r.conn.sendWindow.Available(65535)))
+	topic.Publish(prepared(tb, "x"))
+	r.core.deliver()
+	return r, topic
+}
+
+// Late members that leave, in whatever order, leave the others late, and in order.
+func TestLateMembersLeave(t *testing.T) {
+	const n = 300
+	r, topic := newLateRig(t, n, func() *ws.ConnStats { return nil })
+	for i, c := range r.sockets[:n] {
+		topic.Join(c)
+		if i%10 == 0 {
+			topic.Publish(prepared(t, fmt.Sprint(i)))
+		}
+	}
+	r.core.deliver()
+	f := r.conn.feedBy.all()[0]
+	if f.late.len() != n {
+		t.Fatalf("%d members are late, want %d", f.late.len(), n)
+	}
+	order := rand.New(rand.NewPCG(1, 2)).Perm(n)
+	for i, j := range order[:n-20] {
+		topic.Leave(r.sockets[j])
+		r.core.deliver()
+		if got := f.late.len(); got != n-i-1 || len(f.late.list) > 2*got+1 {
+			t.Fatalf("%d left: %d are late, of %d places", i+1, got, len(f.late.list))
+		}
+	}
+	owed, s := 31, topic.Stats() // for the one that was there before
+	for _, j := range order[n-20:] {
+		owed += 30 - (j+9)/10
+	}
+	if int(s.Pending) != owed || s.Members != 21 {
+		t.Errorf("%d members are owed %d, want 21 and %d", s.Members, s.Pending, owed)
+	}
+	r.conn.sendWindow.Grant(65535, 1<<20)
+	r.conn.touch()
+	r.turn()
+	if s := topic.Stats(); int(s.Delivered) != owed || s.Pending != 0 || f.late != nil {
+		t.Errorf("want %d delivered: %+v", owed, s)
+	}
+}
+
+// BenchmarkLeave has members leave in no order that joined while their connection was stalled, or whose messages are
+// counted. One operation is one of them. The figures of few and of many are to be alike.
+func BenchmarkLeave(b *testing.B) {
+	for name, stats := range map[string]func() *ws.ConnStats{
+		"late":    func() *ws.ConnStats { return nil },
+		"counted": func() *ws.ConnStats { return new(ws.ConnStats) },
+	} {
+		for _, n := range []int{1000, 30_000} {
+			r, topic := newLateRig(b, n, stats)
+			order := rand.New(rand.NewPCG(1, 2)).Perm(n)
+			b.Run(fmt.Sprintf("%s/members=%d", name, n), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					if i%n == 0 {
+						b.StopTimer()
+						for _, c := range r.sockets[:n] {
+							topic.Join(c)
+						}
+						for r.core.deliver() {
+						}
+						b.StartTimer()
+					}
+					topic.Leave(r.sockets[order[i%n]])
+					if i++; i%benchTurn == 0 || i%n == 0 {
+						r.core.deliver()
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkRelieve cuts the largest of many logs in half, one in each turn. The figures of few and of many are to be alike.
+func BenchmarkRelieve(b *testing.B) {
+	for _, n := range []int{100, 100_000} {
+		r := newRig(b, ws.Funcs{}, n)
+		r.conn.sendWindow.Take(int32(r.conn.sendWindow.Available(65535)))
+		m := prepared(b, "x")
+		var largest *Topic
+		for _, c := range r.sockets {
+			largest = NewTopic("", TopicOptions{})
+			largest.Join(c)
+			largest.Publish(m)
+		}
+		for r.core.deliver() {
+		}
+		b.Run(fmt.Sprintf("logs=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				for range 3 {
+					largest.Publish(m)
+				}
+				r.core.deliver()
+				r.core.limits.MemorySize = memoryHeld() - 1
+				r.core.relieve()
+			}
+			if s := largest.Stats(); s.DroppedLog == 0 || s.Pending > 4 {
+				b.Errorf("%+v", s)
+			}
+		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Found in review.
 
-func prepared(t *testing.T, text string) *ws.Prepared {
+func prepared(t testing.TB, text string) *ws.Prepared {
 	t.Helper()
 	p, err := ws.Prepare(ws.Text, []byte(text))
 	if err != nil {

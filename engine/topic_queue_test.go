@@ -341,7 +341,7 @@ func TestLossIsCountedAtOnce(t *testing.T) {
 
 func TestMemoryIsRelieved(t *testing.T) {
 	base := held.Load()
-	limits := Limits{MemorySize: base + 10_000, Queue: ws.QueueLimits{MaxBytes: 1 << 20, MaxMessages: 1 << 20, Policy: ws.DropOldest}}
+	limits := Limits{MemorySize: base + 10*int64(1000+entrySize), Queue: ws.QueueLimits{MaxBytes: 1 << 20, MaxMessages: 1 << 20, Policy: ws.DropOldest}}
 	p := openTopic(t, limits, TopicOptions{}, 1)
 	small := NewTopic("small", TopicOptions{})
 	join(t, small, p.all...)

@@ -94,7 +94,7 @@ func (k *fanCore) relieve() {
 			return // what it holds goes with its streams
 		}
 	}
-	if left := c.largestLog() != nil || c.largestBacklog() != nil; held.Load() > c.limits.MemorySize && left && n < reliefsTurn {
+	if left := c.logs.n > 0 || len(c.largestBacklogs()) > 0; held.Load() > c.limits.MemorySize && left && n < reliefsTurn {
 		k.f.failf("core %d: %d octets are held after %d reliefs, limit %d", k.n, held.Load(), n, c.limits.MemorySize)
 	}
 }

@@ -152,7 +152,7 @@ func TestSmallTopicSize(t *testing.T) {
 			t.Fatalf("left: %d shares, %d members", len(topic.shares), topic.Len())
 		}
 	}
-	if n := len(r.core.logs); n != 0 {
+	if n := r.core.logs.n; n != 0 {
 		t.Errorf("%d logs are left", n)
 	}
 }
