@@ -23,7 +23,7 @@ type Conn struct {
 
 // Send sends a message. p is copied; Send never blocks. It returns ErrClosed,
 // ErrSlow if the queue of this WebSocket is full, ErrInvalidUTF8 for text that
-// is not, or ErrMessageType; in all these cases nothing was sent. Who sends
+// is not, ErrMessageType or ErrMessageSize; in all these cases nothing was sent. Who sends
 // faster than the peer takes it paces itself by Buffered: a burst that fills
 // the queue (QueueLimits) costs a healthy WebSocket its life, too. OnMessage
 // that answers each message on the same WebSocket need not: half of the queue

@@ -102,6 +102,20 @@ type quiet struct {
 	sends, closes atomic.Int32
 }
 
+// A size that 32 bits can't tell is refused, before anything is looked at or copied.
+func TestMessageOf2GiB(t *testing.T) {
+	large := make([]byte, messageSizeMax+1)
+	var c Conn
+	c.Init(NewEndpoint(Nop{}, EndpointOptions{}), &quiet{}, nil)
+	c.Opened()
+	for _, mt := range []MessageType{Text, Binary} {
+		_, err := Prepare(mt, large)
+		if send, try := c.Send(mt, large), c.TrySend(mt, large); err != ErrMessageSize || send != ErrMessageSize || try != ErrMessageSize {
+			t.Errorf("%v: Prepare: %v, Send: %v, TrySend: %v", mt, err, send, try)
+		}
+	}
+}
+
 func (q *quiet) Send(MessageType, []byte) error       { q.sends.Add(1); return nil }
 func (q *quiet) TrySend(MessageType, []byte) error    { q.sends.Add(1); return nil }
 func (q *quiet) SendPrepared(*Prepared) error         { q.sends.Add(1); return nil }

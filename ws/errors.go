@@ -27,6 +27,9 @@ var (
 	// ErrMessageType: neither Text nor Binary.
 	ErrMessageType = errors.New("ws: invalid message type")
 
+	// ErrMessageSize: a message of 2 GiB or more.
+	ErrMessageSize = errors.New("ws: message of 2 GiB or more")
+
 	// ErrCloseCode: not a code that may appear in a Close frame.
 	ErrCloseCode = errors.New("ws: invalid close code")
 

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"math"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -15,7 +16,7 @@ type Prepared struct {
 }
 
 // Prepare checks and frames a message. data is copied. It returns
-// ErrMessageType, or ErrInvalidUTF8 for text that is not UTF-8.
+// ErrMessageType, ErrMessageSize, or ErrInvalidUTF8 for text that is not UTF-8.
 func Prepare(t MessageType, data []byte) (*Prepared, error) {
 	if err := checkMessage(t, data); err != nil {
 		return nil, err
@@ -60,9 +61,17 @@ func (p *Prepared) Data() []byte {
 // Frame returns the whole frame. It is shared and must not be written to.
 func (p *Prepared) Frame() []byte { return p.frame }
 
+// messageSizeMax has room for its header in 31 bits.
+const messageSizeMax = math.MaxInt32 - 10
+
 // checkMessage keeps us from sending what the peer would have to refuse:
 // RFC 6455 §5.6, "The 'Payload data' is text data encoded as UTF-8."
+//
+// And sizes are counted in 32 bits below.
 func checkMessage(t MessageType, data []byte) error {
+	if len(data) > messageSizeMax {
+		return ErrMessageSize
+	}
 	switch t {
 	case Binary:
 		return nil
