@@ -11,7 +11,7 @@ func (s *stream) offer(p *ws.Prepared, t *Topic) {
 		s.countLost(1, droppedEnded)
 		return
 	}
-	if !s.queue.empty() && !s.makeRoom(s.limitsFor(t), p, len(p.Frame())) {
+	if !s.queue.empty() && !s.makeRoom(s.limitsFor(t), p, t) {
 		t.drop(1, droppedQueue)
 		s.countLost(1, droppedQueue)
 		return
@@ -33,10 +33,10 @@ func (s *stream) pushPublished(p *ws.Prepared, t *Topic) {
 	s.push(p.Frame(), bytesShared, p).topic = t
 }
 
-// makeRoom applies the policy to a published message of n octets that finds others waiting. It
+// makeRoom applies the policy to a message published to t that finds others waiting. It
 // reports false when the message is not to be queued: it was dropped, or the socket was given up.
-func (s *stream) makeRoom(l *ws.QueueLimits, p *ws.Prepared, n int) bool {
-	if !s.makeFresh(l, p) {
+func (s *stream) makeRoom(l *ws.QueueLimits, p *ws.Prepared, t *Topic) bool {
+	if !s.makeFresh(l, p, t) {
 		return false
 	}
 	if !s.over(l) {
@@ -47,7 +47,7 @@ func (s *stream) makeRoom(l *ws.QueueLimits, p *ws.Prepared, n int) bool {
 		s.closeSlow(l.Code)
 		return false
 	case ws.DropNewest:
-		s.note(ws.Drop{Messages: 1, Octets: n})
+		s.note(ws.Drop{Messages: 1, Octets: len(p.Frame())})
 		return false
 	}
 	for s.over(l) && s.dropOldest() {
@@ -57,9 +57,9 @@ func (s *stream) makeRoom(l *ws.QueueLimits, p *ws.Prepared, n int) bool {
 
 // makeFresh drops what a new message finds too old or, under Conflate, replaces. It reports false
 // when the socket was given up.
-func (s *stream) makeFresh(l *ws.QueueLimits, p *ws.Prepared) bool {
+func (s *stream) makeFresh(l *ws.QueueLimits, p *ws.Prepared, t *Topic) bool {
 	if l.Policy == ws.Conflate && p != nil && p.Key() != "" {
-		s.conflate(p.Key())
+		s.conflate(p.Key(), t)
 	}
 	return s.dropStale()
 }
@@ -141,9 +141,11 @@ func (s *stream) shortened() {
 	s.schedule()
 }
 
-// conflate drops the message of the same key that waits.
-func (s *stream) conflate(key string) {
-	g := s.queue.take(func(g *segment) bool { return g.prepared != nil && g.prepared.Key() == key && !g.begun })
+// conflate drops the message of the same key that waits and was published to t or, of nil, sent directly.
+func (s *stream) conflate(key string, t *Topic) {
+	g := s.queue.take(func(g *segment) bool {
+		return g.topic == t && g.prepared != nil && g.prepared.Key() == key && !g.begun
+	})
 	if g == nil {
 		return
 	}

@@ -160,7 +160,7 @@ func (s *stream) enqueue(b []byte, owner byteOwner, p *ws.Prepared) *segment {
 // published. It reports false when the socket was given up.
 func (s *stream) makeRoomFor(p *ws.Prepared) bool {
 	l := s.ws.QueueLimits()
-	if !s.makeFresh(l, p) {
+	if !s.makeFresh(l, p, nil) {
 		return false
 	}
 	switch {

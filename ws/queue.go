@@ -30,7 +30,7 @@ const (
 	// DropOldest drops the oldest messages until there is room.
 	DropOldest
 	// Conflate replaces the waiting message of the same key (Prepared.Key), whether or not the queue
-	// is full, be it of the same topic, another or none. Without one it is DropOldest.
+	// is full. Those of each topic are by themselves, as are those sent directly. Without one it is DropOldest.
 	Conflate
 )
 
