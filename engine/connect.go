@@ -101,7 +101,11 @@ func (c *conn) accept(s *stream, d ws.Decision) {
 
 // joinAccepted joins a topic that a handshake was accepted with. Any goroutine.
 func (s *stream) joinAccepted(t ws.Topic) {
-	if err := t.Join(&s.ws); err != nil && !errors.Is(err, ws.ErrClosed) {
+	join := t.Join
+	if t, ours := t.(*Topic); ours {
+		join = func(*ws.Conn) error { return t.join(s, true) }
+	}
+	if err := join(&s.ws); err != nil && !errors.Is(err, ws.ErrClosed) {
 		s.core().log.Error("topic not joined", "error", err, "remote", s.conn.remote)
 	}
 }

@@ -19,8 +19,8 @@ var (
 	// read sockets, not net.Conns.
 	ErrListener = errors.New("engine: the listener's connections have no descriptor")
 
-	// ErrMailboxFull is returned by Send and SendPrepared when Limits.MailboxSize octets
-	// wait to be taken by the socket's loop. The message was not accepted; trying later may succeed.
+	// ErrMailboxFull is returned by Send, SendPrepared and Topic.Join when Limits.MailboxSize octets
+	// wait to be taken by the socket's loop. Nothing was accepted; trying later may succeed.
 	ErrMailboxFull = ws.ErrMailboxFull
 )
 

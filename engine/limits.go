@@ -49,12 +49,12 @@ type Limits struct {
 	// the socket closes with 1008.
 	Queue ws.QueueLimits
 	// MailboxSize bounds the octets posted to one loop and not yet taken by it, with 48 for each post. Above
-	// it Send and SendPrepared fail with ErrMailboxFull, and what is published to a topic is dropped for
-	// the loop's members. Default 64 MiB.
+	// it Send, SendPrepared and Topic.Join fail with ErrMailboxFull, and what is published to a topic is dropped for
+	// the loop's members. What ends something, and comes once for each, counts and is not refused. Default 64 MiB.
 	MailboxSize int
 	// MemorySize bounds the octets that the process holds for peers, as this package accounts for them: connections, streams,
 	// what has come in of incomplete messages, and messages that wait, shared ones counted once, with 96 for
-	// each place in a queue. Before it is reached connections and streams are refused (Overload); above it the largest logs
+	// each place in a queue and 48 in a log. Before it is reached connections and streams are refused (Overload); above it the largest logs
 	// are cut and the policies of the largest backlogs applied as if their queues were full. Default 1 GiB or, with
 	// GOMEMLIMIT, half of that.
 	MemorySize int64

@@ -137,12 +137,20 @@ func (b *mailbox) wish(s *stream, kind postKind) {
 	b.append(post{s: s, kind: kind})
 }
 
-// join and leave report false when the loop has ended.
-func (b *mailbox) join(s *stream, sh *share, retained []*ws.Prepared) bool {
+// join fails when the loop has ended and, unless it comes with a handshake, when the mailbox is full.
+func (b *mailbox) join(s *stream, sh *share, retained []*ws.Prepared, accepted bool) error {
 	b.mu.Lock()
-	return b.append(post{s: s, kind: postJoin, topic: &topicPost{share: sh, retained: retained}})
+	if !accepted && !b.ended && b.full(0) {
+		b.mu.Unlock()
+		return ErrMailboxFull
+	}
+	if !b.append(post{s: s, kind: postJoin, topic: &topicPost{share: sh, retained: retained}}) {
+		return ws.ErrClosed
+	}
+	return nil
 }
 
+// leave reports false when the loop has ended.
 func (b *mailbox) leave(s *stream, sh *share) bool {
 	b.mu.Lock()
 	return b.append(post{s: s, kind: postLeave, topic: &topicPost{share: sh}})

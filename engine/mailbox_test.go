@@ -197,7 +197,7 @@ func TestMailboxEnds(t *testing.T) {
 	}
 	b.close(s, 1000, "x")
 	b.wish(s, postSlow)
-	if b.join(s, nil, nil) || b.leave(s, nil) {
+	if b.join(s, nil, nil, false) == nil || b.leave(s, nil) {
 		t.Error("a topic is told that posts are on their way")
 	}
 	if len(b.posts) != 0 || len(b.arena) != 0 {

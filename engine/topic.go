@@ -95,7 +95,7 @@ func NewTopic(name string, o TopicOptions) *Topic {
 func (t *Topic) Name() string { return t.name }
 
 // Join makes c a member: it gets what is published from now on. Joining twice is joining once. It returns
-// ws.ErrClosed when c is closed already. To miss nothing between the opening of
+// ws.ErrClosed when c is closed already, and ErrMailboxFull as ws.Conn.Send does. To miss nothing between the opening of
 // a socket and its joining, name the topic in ws.AcceptOptions.Topics.
 func (t *Topic) Join(c *ws.Conn) error {
 	s, ok := c.Lower().(*stream)
@@ -105,19 +105,24 @@ func (t *Topic) Join(c *ws.Conn) error {
 	if c.Closed() {
 		return ws.ErrClosed
 	}
+	return t.join(s, false)
+}
+
+// join is Join. With a handshake that is accepted comes the membership, too, however full the mailbox is.
+func (t *Topic) join(s *stream, accepted bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sh := t.shareOf(s.core())
 	sh.wanted++
-	if !s.core().box.join(s, sh, t.retained.list()) {
+	err := s.core().box.join(s, sh, t.retained.list(), accepted)
+	if err != nil {
 		t.forget(sh, 1)
-		return ws.ErrClosed
 	}
-	return nil
+	return err
 }
 
 // Leave ends c's membership: it gets nothing that is published from now on, and may still get what was
-// published before.
+// published before. It counts for Limits.MailboxSize, and is never refused.
 func (t *Topic) Leave(c *ws.Conn) {
 	s, ok := c.Lower().(*stream)
 	if !ok {

@@ -85,7 +85,7 @@ func TestFoundTopicOutlivesItsLoop(t *testing.T) {
 	topic.PublishThen(prepared(t, "y"), func() { done++ })
 	sh := topic.shareOf(p.core) // a Join that finds the socket open just before it closes
 	sh.wanted++
-	p.core.box.join(closed, sh, nil)
+	p.core.box.join(closed, sh, nil, false)
 	p.core.end()
 	if done != 2 {
 		t.Errorf("%d of 2 publishers are told that they may go on", done)

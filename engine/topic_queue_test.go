@@ -246,6 +246,55 @@ func TestControlFramesAreNotDropped(t *testing.T) {
 	}
 }
 
+// The keys of topics, and of what is sent directly, have nothing to do with each other.
+func TestConflateWithinATopic(t *testing.T) {
+	p := openSlow(t, Limits{Queue: ws.QueueLimits{Policy: ws.Conflate}}, TopicOptions{}, 1)
+	other := NewTopic("", TopicOptions{})
+	join(t, other, p.all[0])
+	for i := range 3 {
+		p.topic.Publish(keyed(t, fmt.Sprint("k=topic", i)))
+		other.Publish(keyed(t, fmt.Sprint("k=other", i)))
+		p.all[0].SendPrepared(keyed(t, fmt.Sprint("k=direct", i)))
+		p.settle()
+	}
+	p.drain()
+	got := p.heard()
+	slices.Sort(got)
+	if want := []string{"1 k=direct2", "1 k=other2", "1 k=topic2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want the newest of each", got)
+	}
+	p.settled("two of three", 1, 0, 2, 0)
+}
+
+// A join waits in the mailbox as a message does, and a full one refuses it; a handshake's is not refused.
+func TestFullMailboxRefusesJoins(t *testing.T) {
+	p := openTopic(t, Limits{MailboxSize: 3 * postSize}, TopicOptions{}, 1)
+	topic := NewTopic("", TopicOptions{})
+	joined := 0
+	for range 10 {
+		err := topic.Join(p.all[0])
+		if joined++; err != nil {
+			if err != ErrMailboxFull {
+				t.Errorf("the %d. join: %v", joined, err)
+			}
+			break
+		}
+	}
+	if joined != 5 {
+		t.Errorf("the %d. join is refused, want the fifth", joined)
+	}
+	p.open(3)
+	p.settle()
+	if topic.Len() != 1 || p.topic.Len() != 2 {
+		t.Errorf("%d and %d members", topic.Len(), p.topic.Len())
+	}
+	topic.Leave(p.all[0])
+	p.settle()
+	if topic.Len() != 0 || topic.shares != nil {
+		t.Errorf("%d members, %d shares", topic.Len(), len(topic.shares))
+	}
+}
+
 func TestOnDropIsCoalesced(t *testing.T) {
 	p := openSlow(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2, Policy: ws.Conflate}}, TopicOptions{}, 2)
 	p.publish("a=1", "b=1", "a=2", "a=3", "x", "y")
