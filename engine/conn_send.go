@@ -215,7 +215,7 @@ func (c *conn) fill(g *gather, s *stream, n int) (length int) {
 
 func (c *conn) sentSegment(s *stream, g *segment) {
 	if g.kind == segmentMessage {
-		s.unqueue(int(g.size))
+		s.uncount(g)
 		c.core.stats.MessagesSent++
 		c.core.stats.MessageOctetsSent += uint64(g.size)
 		s.countSent(1, int(g.size))

@@ -84,8 +84,7 @@ func (s *stream) crowded() bool { return s.rare != nil && s.rare.by != nil }
 // apart reports whether feeds must look at s one by one in any case.
 func (s *stream) apart() bool { return s.rare != nil && (s.rare.by != nil || s.rare.stats != nil) }
 
-// join makes s a member, and queues what the topic retained for it: all of it, as a socket that is slow before its
-// first message would be no use. RetainKeys bounds it.
+// join makes s a member, and queues what the topic retained for it.
 func (s *stream) join(sh *share, retained []*ws.Prepared) {
 	s.catchUp()
 	if s.ended() || s.kind != streamSocket || s.conn.state >= connLeaving || s.membership(sh) != nil {
@@ -95,10 +94,7 @@ func (s *stream) join(sh *share, retained []*ws.Prepared) {
 	s.conn.feedTo(sh).add(s, s.newMembership(sh))
 	sh.members++
 	sh.topic.members.Add(1)
-	for _, p := range retained {
-		sh.topic.owed.Add(1)
-		s.pushPublished(p, sh.topic)
-	}
+	s.pushRetained(retained, sh.topic)
 }
 
 // leave ends s's membership in a share, if it is one. The post itself was wanted once, too.

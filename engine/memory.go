@@ -202,9 +202,10 @@ func (s *stream) relieve() {
 			s.closeSlow(l.Code)
 			return
 		}
-		if !s.dropOldest() {
+		if g.begun || g.kind != segmentMessage {
 			return
 		}
+		s.drop(g)
 	}
 }
 

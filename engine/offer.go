@@ -33,6 +33,21 @@ func (s *stream) pushPublished(p *ws.Prepared, t *Topic) {
 	s.push(p.Frame(), bytesShared, p).topic = t
 }
 
+// pushRetained queues what a topic has retained for a new member: all of it, and its limits are for what comes after. It is
+// no more than RetainKeys, as who joins once more, while it waits, has it judged as anything else.
+func (s *stream) pushRetained(list []*ws.Prepared, t *Topic) {
+	again := s.queue.has(func(g *segment) bool { return g.retained && g.topic == t })
+	for _, p := range list {
+		t.owed.Add(1)
+		if again {
+			s.offer(p, t)
+			continue
+		}
+		g := s.push(p.Frame(), bytesShared, p)
+		g.topic, g.retained = t, true
+	}
+}
+
 // makeRoom applies the policy to a message published to t that finds others waiting. It
 // reports false when the message is not to be queued: it was dropped, or the socket was given up.
 func (s *stream) makeRoom(l *ws.QueueLimits, p *ws.Prepared, t *Topic) bool {
@@ -82,7 +97,7 @@ func (s *stream) dropStale() bool {
 			}
 			continue
 		}
-		s.dropOldest()
+		s.drop(g)
 	}
 	return true
 }
@@ -103,18 +118,24 @@ func (s *stream) room(more uint64, l *ws.QueueLimits) (octets, messages int) {
 	return octetsMax - int(queued&queuedOctets), messagesMax - int(queued&^queuedSlow/queuedMessage)
 }
 
-// dropOldest drops the oldest message that has not begun and reports whether there was one.
+// dropOldest drops the oldest message that counts for limits and has not begun, and reports whether there was one.
 func (s *stream) dropOldest() bool {
-	if !s.dropWaiting() {
+	if !s.dropWaiting((*segment).droppable) {
 		return false
 	}
 	s.shortened()
 	return true
 }
 
-// dropWaiting is dropOldest before the consequences.
-func (s *stream) dropWaiting() bool {
-	g := s.queue.take(func(g *segment) bool { return g.kind == segmentMessage && !g.begun })
+// drop drops a message that has not begun.
+func (s *stream) drop(g *segment) {
+	s.dropWaiting(func(other *segment) bool { return other == g })
+	s.shortened()
+}
+
+// dropWaiting drops the first message that f accepts and leaves the consequences to the caller.
+func (s *stream) dropWaiting(f func(*segment) bool) bool {
+	g := s.queue.take(f)
 	if g == nil {
 		return false
 	}
@@ -157,7 +178,7 @@ func (s *stream) conflate(key string, t *Topic) {
 	} else {
 		s.core().stats.MessagesConflated++
 	}
-	s.unqueue(int(g.size))
+	s.uncount(g)
 	s.freeSegment(g)
 	s.shortened()
 }
@@ -165,7 +186,7 @@ func (s *stream) conflate(key string, t *Topic) {
 // dropSegment ends a segment that is not sent.
 func (s *stream) dropSegment(g *segment, why dropCause) {
 	if g.kind == segmentMessage {
-		s.unqueue(int(g.size))
+		s.uncount(g)
 		s.countLost(1, why)
 		if g.topic != nil {
 			g.topic.drop(1, why)

@@ -33,7 +33,7 @@ func (s *stream) admit(n int) bool {
 // before, and its peer is one that the limits are for.
 func (s *stream) brims() bool {
 	queued := s.queued.Load()
-	if queued == 0 || s.queue.oldest() != nil {
+	if queued == 0 || s.queue.oldest() != nil || s.lagging() {
 		return false
 	}
 	octets, messages := s.core().queueLimits(s.ws.QueueLimits())
@@ -41,6 +41,13 @@ func (s *stream) brims() bool {
 }
 
 func (s *stream) unqueue(n int) { s.queued.Add(-(uint64(n) + queuedMessage)) }
+
+// uncount is unqueue for a message that was in the queue.
+func (s *stream) uncount(g *segment) {
+	if g.counts() {
+		s.unqueue(int(g.size))
+	}
+}
 
 // refuse is the answer to a Send on a full queue; under CloseSlow the first has the loop close the socket.
 func (s *stream) refuse() error {

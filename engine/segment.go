@@ -22,7 +22,15 @@ type segment struct {
 	kind  segmentKind
 	owner byteOwner
 	begun bool // part of it has been framed: it must be finished
+
+	retained bool // for a new member: not counted in stream.queued, so that no limit is met by it
 }
+
+// counts reports whether it is a message that stream.queued counts.
+func (g *segment) counts() bool { return g.kind == segmentMessage && !g.retained }
+
+// droppable reports whether limits may take it out of a queue.
+func (g *segment) droppable() bool { return g.counts() && !g.begun }
 
 // least is how small a window may be for the segment to go on. initial is the peer's INITIAL_WINDOW_SIZE: a peer whose
 // windows are smaller than twice what we wait for may give credit when half of one is used, and not before, so that
@@ -97,6 +105,19 @@ func (q *queue) pop() *segment {
 	first := q.last.next
 	q.removeAfter(q.last)
 	return first
+}
+
+// has reports whether there is a segment that f accepts.
+func (q *queue) has(f func(*segment) bool) bool {
+	for g := q.first(); g != nil; g = g.next {
+		if f(g) {
+			return true
+		}
+		if g == q.last {
+			break
+		}
+	}
+	return false
 }
 
 // take removes the first segment that f accepts and returns it, or nil.

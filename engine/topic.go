@@ -51,7 +51,7 @@ type TopicOptions struct {
 	LogSize     int
 	LogMessages int
 
-	// Retain says what a new member gets at once of what was published before.
+	// Retain says what a new member gets at once of what was published before. Its QueueLimits do not count it.
 	Retain Retain
 	// RetainKeys bounds the keys that RetainPerKey remembers; of more, the one longest
 	// without news is forgotten. Default 1024.

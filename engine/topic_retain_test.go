@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"h2ws/ws"
 )
 
 // What is retained, against a plain list of which older news of a key are taken out.
@@ -51,5 +53,51 @@ func TestRetainedListIsShared(t *testing.T) {
 	topic.Publish(keyed(t, "10="))
 	if a := lists[0].topic.retained; len(a) != 10 || len(topic.retained.list()) != 11 {
 		t.Errorf("a later message is among the %d", len(a))
+	}
+}
+
+// What is retained for a new member, however much, is not what its limits are about: it is not given up for it, and
+// loses nothing of it to what comes next. Who joins again and again is treated as anybody.
+func TestRetainedIsNotJudged(t *testing.T) {
+	const keys = 1000
+	for policy, want := range map[ws.Policy][]string{
+		ws.CloseSlow:  {"1 close 1008", "1 end"},
+		ws.DropNewest: {"1 0=", "1 1=", "1 999=", "1 x", "1 y"},
+		ws.DropOldest: {"1 0=", "1 1=", "1 999=", "1 y", "1 z"},
+		ws.Conflate:   {"1 0=", "1 1=", "1 999=", "1 y", "1 z"},
+	} {
+		p := openSlow(t, Limits{Queue: ws.QueueLimits{MaxMessages: 2, Policy: policy}}, TopicOptions{}, 1)
+		topic := NewTopic("", TopicOptions{Retain: RetainPerKey})
+		for i := range keys {
+			topic.Publish(keyed(t, fmt.Sprint(i, "=")))
+		}
+		join(t, topic, p.all[0])
+		p.settle()
+		p.publish("x", "y")
+		p.wantLog("the queue has room for two")
+		if s := topic.Stats(); s.Pending != keys {
+			t.Errorf("%v: %+v", policy, s)
+		}
+		p.publish("z")
+		p.drain()
+		got := p.heard()
+		if len(got) > keys {
+			got = slices.Delete(got, 2, keys-1)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: got %q, want %q", policy, got, want)
+		}
+	}
+	p := openSlow(t, Limits{Queue: ws.QueueLimits{Policy: ws.DropOldest}}, TopicOptions{Retain: RetainPerKey}, 1)
+	for i := range keys {
+		p.publish(fmt.Sprint(i, "="))
+	}
+	for range 10 {
+		p.topic.Leave(p.all[0])
+		join(t, p.topic, p.all[0])
+	}
+	p.settle()
+	if n := p.core.segments.used; n > keys+2*256 {
+		t.Errorf("%d messages wait", n)
 	}
 }

@@ -318,10 +318,39 @@ func (k *fanSocket) check(when string, hold func(*ws.Prepared)) (own int64) {
 			own += int64(g.size)
 		}
 	})
+	if s.conn.state < connLeaving && s.state != stateClosed {
+		k.checkQueued(when)
+	}
 	if k.stats != nil {
 		k.checkStats(when)
 	}
 	return own
+}
+
+// checkQueued: what limits count is in the queue, on its way there or, for a member that lags, in a log.
+func (k *fanSocket) checkQueued(when string) {
+	s, queued := k.stream, uint64(0)
+	k.eachSegment(func(g *segment) {
+		if g.kind == segmentMessage && !g.retained {
+			queued += uint64(g.size) + queuedMessage
+		}
+	})
+	core := s.core()
+	for _, p := range append(append([]post(nil), core.box.posts...), core.batch.posts[core.next:]...) {
+		switch {
+		case p.s != s:
+		case p.kind == postMessage:
+			queued += uint64(p.n) + queuedMessage
+		case p.kind == postPrepared:
+			queued += queuedOf(p.prepared)
+		}
+	}
+	if s.lagging() {
+		queued += s.lag().queued
+	}
+	if got := s.queued.Load() &^ queuedSlow; got != queued {
+		k.f.failf("%s: %s has %x queued, counted %x", when, k, got, queued)
+	}
 }
 
 // checkStats: every message for a counted socket has ended in one way, or waits.

@@ -129,7 +129,7 @@ func (v *visit) full() bool { return v.s.overBy(v.came, v.limits) }
 
 // dropWaiting drops the oldest message of the queue itself.
 func (v *visit) dropWaiting() bool {
-	dropped := v.s.dropWaiting()
+	dropped := v.s.dropWaiting((*segment).droppable)
 	v.shorter = v.shorter || dropped
 	return dropped
 }
