@@ -117,10 +117,8 @@ func (c *conn) controls() []byte {
 // pullStream gives one stream its turn: one DATA frame with as many of its messages as fit.
 // It reports false when the connection's window is what stands in the way.
 func (c *conn) pullStream(g *gather, s *stream) bool {
-	if s.lagging() {
-		if s.visit(); s.turn != turnReady {
-			return true
-		}
+	if s.review(); s.turn != turnReady {
+		return true
 	}
 	forConn := c.sendWindow.Available(flow.InitialSize)
 	forStream := s.available()

@@ -1,6 +1,9 @@
 package engine
 
-import "h2ws/ws"
+import (
+	"h2ws/engine/frame"
+	"h2ws/ws"
+)
 
 // offer queues a published message for a socket that can't take it at once, under the topic's limits or
 // its own. Whatever becomes of the message is counted.
@@ -82,23 +85,61 @@ func (s *stream) makeFresh(l *ws.QueueLimits, p *ws.Prepared, t *Topic) bool {
 // dropStale applies the policies to the oldest messages, as long as they have waited too long. It reports false
 // when the socket was given up.
 func (s *stream) dropStale() bool {
-	for g := s.queue.oldest(); g != nil; g = s.queue.oldest() {
-		l := s.limitsFor(g.topic)
-		if l.MaxAge <= 0 || s.core().now-g.at <= l.MaxAge {
-			break
-		}
-		if l.Policy == ws.CloseSlow {
-			s.closeSlow(l.Code)
-			return false
-		}
+	for g := s.queue.oldest(); g != nil && s.stale(g); g = s.queue.oldest() {
 		if s.lagging() {
 			if s.catchUp(); s.ended() {
 				return false
 			}
 			continue
 		}
-		s.drop(g)
+		if !s.dropAged(g) {
+			return false
+		}
 	}
+	return true
+}
+
+// dropStaleNext is dropStale for all that one frame may carry: where the limits differ the oldest need not be the first
+// that has waited too long.
+func (s *stream) dropStaleNext() bool {
+	size := 0
+	for g := s.queue.first(); g != nil && size < frame.MaxPayloadMin; {
+		next := g.next
+		if g == s.queue.last {
+			next = nil
+		}
+		size += len(g.b)
+		if g.kind == segmentMessage && !g.begun && s.stale(g) && !s.dropAged(g) {
+			return false
+		}
+		g = next
+	}
+	return true
+}
+
+// review applies the limits to what has waited, before it is sent.
+func (s *stream) review() {
+	if s.lagging() {
+		s.visit()
+	}
+	if first := s.queue.first(); first != nil && first.at != s.core().now && s.kind == streamSocket {
+		s.dropStaleNext()
+	}
+}
+
+// stale reports whether a message has waited too long.
+func (s *stream) stale(g *segment) bool {
+	l := s.limitsFor(g.topic)
+	return l.MaxAge > 0 && s.core().now-g.at > l.MaxAge
+}
+
+// dropAged applies the policy to a message that is stale and reports false when the socket was given up.
+func (s *stream) dropAged(g *segment) bool {
+	if l := s.limitsFor(g.topic); l.Policy == ws.CloseSlow {
+		s.closeSlow(l.Code)
+		return false
+	}
+	s.drop(g)
 	return true
 }
 

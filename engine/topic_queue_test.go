@@ -162,6 +162,32 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
+// A message that is too old is not sent, though one waits before it that may wait for ever.
+func TestMaxAgeBehindAMessageWithout(t *testing.T) {
+	for policy, want := range map[ws.Policy][]string{
+		ws.CloseSlow:  {"1 close 1008", "1 end"},
+		ws.DropNewest: {"1 a", "1 d"},
+		ws.DropOldest: {"1 a", "1 d"},
+	} {
+		p := openSlow(t, Limits{PingInterval: -1}, TopicOptions{}, 1)
+		aged := NewTopic("", TopicOptions{Queue: &ws.QueueLimits{MaxAge: time.Second, Policy: policy}})
+		join(t, aged, p.all[0])
+		p.publish("a")
+		for _, text := range []string{"b", "c"} {
+			aged.Publish(prepared(t, text))
+			p.settle()
+		}
+		p.later(2 * time.Second)
+		aged.Publish(prepared(t, "d"))
+		p.settle()
+		p.drain()
+		p.hears(policy.String(), want...)
+		if s := aged.Stats(); s.Pending != 0 || s.DroppedQueue < 2 {
+			t.Errorf("%v: %+v", policy, s)
+		}
+	}
+}
+
 // A message that waits behind one that has begun ages by itself.
 func TestMaxAgeBehindABegunMessage(t *testing.T) {
 	p := openSlow(t, Limits{Queue: ws.QueueLimits{MaxAge: time.Second, Policy: ws.DropOldest}}, TopicOptions{}, 1)

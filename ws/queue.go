@@ -10,7 +10,8 @@ type QueueLimits struct {
 	// in messages. One message may overshoot MaxBytes. Defaults 64 KiB and 256.
 	MaxBytes    int
 	MaxMessages int
-	// MaxAge is how long a message may wait that no other waits before; 0: as long as it takes.
+	// MaxAge is how long a message may wait; 0: as long as it takes. While others wait before it that may do so longer,
+	// that it is too old is found when it would be sent.
 	MaxAge time.Duration
 	// Policy says what happens at a limit. Default CloseSlow.
 	Policy Policy
