@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
+	"h2ws/engine/frame"
 	"h2ws/ws"
 )
 
@@ -163,6 +165,26 @@ func TestDirectSendToALaggingMember(t *testing.T) {
 	p.settled("all of them", 4, 3, 0, 0)
 }
 
+// What was sent directly gets too old before a message that lags, which may wait.
+func TestAgeBeforeALag(t *testing.T) {
+	p := openLagging(t, Limits{Queue: ws.QueueLimits{MaxAge: time.Second, Policy: ws.DropOldest}, PingInterval: -1},
+		TopicOptions{Queue: &ws.QueueLimits{}}, 1)
+	p.drain()
+	p.hearsNumbers("what lagged", 0, 3)
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
+	p.all[0].Send(ws.Text, []byte("direct"))
+	p.settle()
+	p.publish("3", "4")
+	p.lags("behind what was sent", 1)
+	p.later(2 * time.Second)
+	p.lags("the queue has nothing else", 0)
+	p.drain()
+	p.hearsNumbers("it is gone", 3, 5)
+	if n := p.core.stats.MessagesDiscarded; n != 1 {
+		t.Errorf("%d messages are discarded", n)
+	}
+}
+
 // A socket lags behind one of its topics. What comes from another puts what it has not got into its queue.
 func TestLaggingBehindOneOfSeveralTopics(t *testing.T) {
 	p := openLagging(t, Limits{}, TopicOptions{}, 1)
@@ -248,22 +270,30 @@ func TestLaggingMemberFallsOffTheLog(t *testing.T) {
 	}
 }
 
-// A connection is lost with all that lag, and without a look at them.
+// A connection is lost with all that lag, and without a look at them. The log of the others keeps nothing for them.
 func TestLaggingMembersOfALostConnection(t *testing.T) {
 	before := held.Load()
 	p := openLagging(t, Limits{}, TopicOptions{}, 10)
-	p.publishNumbers(3, 20)
-	p.topic.PublishExcept(prepared(t, "20"), p.all[3])
+	p.publishNumbers(3, 100)
+	p.topic.PublishExcept(prepared(t, "100"), p.all[3])
 	p.settle()
 	p.all[5].Close(ws.CloseNormal, "")
 	p.settle()
-	p.settled("the one that closes has them in its queue", 0, 0, 0, 10*20+9)
-	p.conn.lose(io.EOF)
+	p.settled("the one that closes has them in its queue", 0, 0, 0, 10*100+9)
+	stalled := p.conn
+	p.connect()
+	p.write(frame.Preface)
+	p.send("SETTINGS", "SETTINGS ACK")
+	p.headers(1, 0, p.connectFields())
+	p.heard()
+	p.publish("101")
+	p.hears("the other connection", "1 101")
+	stalled.lose(io.EOF)
 	p.settle()
-	p.settled("all is lost", 0, 10*20+9, 0, 0)
+	p.settled("all is lost", 1, 10*100+9+9, 0, 0)
 	p.core.holdSegments()
-	if n := held.Load() - before; n != 0 || p.topic.shares != nil {
-		t.Errorf("%d octets are held, by %d shares", n, len(p.topic.shares))
+	if n := held.Load() - before; n != 0 || len(p.topic.shares[0].log.entries) > 0 {
+		t.Errorf("%d octets are held, %d messages in the log", n, len(p.topic.shares[0].log.entries))
 	}
 	for i, c := range p.all {
 		if n := c.Buffered(); n != 0 {
