@@ -30,8 +30,12 @@ type lags struct {
 	over bool   // the connection is lost, and what was owed is settled
 }
 
-// lagSlice is how many are looked at in one slice of a pass.
-const lagSlice = 1 << 14
+const (
+	// lagSlice is how many are looked at in one slice of a pass.
+	lagSlice = 1 << 14
+	// lagsKept is the largest list that is used again.
+	lagsKept = 1 << 10
+)
 
 func (x *lags) len() int {
 	if x == nil || x.over {
@@ -152,7 +156,9 @@ func (f *feed) endLag(s *stream) (from uint64) {
 	}
 	f.moveLag(last, i)
 	x.list[last] = lagging{}
-	x.list = x.list[:last]
+	if x.list = x.list[:last]; last == 0 && cap(x.list) > lagsKept {
+		x.list = nil
+	}
 	s.member.index = memberNone
 	s.queued.Add(-g.queued)
 	f.pin(&g, -1)
