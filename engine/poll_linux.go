@@ -22,11 +22,11 @@ const (
 )
 
 func newPoller() (*poller, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	epoll, err := system.epoll()
 	if err != nil {
 		return nil, fmt.Errorf("engine: epoll_create1: %w", err)
 	}
-	wakeup, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	wakeup, err := system.eventfd()
 	if err != nil {
 		unix.Close(epoll)
 		return nil, fmt.Errorf("engine: eventfd: %w", err)
@@ -45,7 +45,7 @@ func (p *poller) add(fd, index int) error {
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
 		Fd:     int32(index),
 	}
-	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+	if err := system.watch(p.epoll, fd, event); err != nil {
 		return fmt.Errorf("engine: epoll_ctl: %w", err)
 	}
 	return nil
@@ -64,7 +64,7 @@ func (p *poller) wait(timeout time.Duration) []unix.EpollEvent {
 	if timeout != never {
 		ms = int(min((timeout+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond))
 	}
-	n, err := unix.EpollWait(p.epoll, p.events, ms)
+	n, err := system.wait(p.epoll, p.events, ms)
 	if err != nil && err != unix.EINTR {
 		panic("BUG: epoll_wait: " + err.Error())
 	}

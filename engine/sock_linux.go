@@ -39,15 +39,13 @@ func read(fd int, p []byte) (n int, err error) {
 	return transfer(unix.SYS_RECVFROM, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0)
 }
 
-// transfer is a system call that moves octets and never waits, because fd is non-blocking. The Go scheduler
-// is not told of it: it would look after a thread that it believes to block, some 5 % of the
-// server's CPU where messages go to many connections.
+// transfer is a system call that moves octets, once more if a signal came in between.
 func transfer(call uintptr, fd int, p unsafe.Pointer, n, flags int) (int, error) {
 	for {
-		r, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(p), uintptr(n), uintptr(flags), 0, 0)
+		moved, errno := system.move(call, fd, p, n, flags)
 		switch errno {
 		case 0:
-			return int(r), nil
+			return moved, nil
 		case unix.EINTR:
 			continue
 		}
@@ -67,7 +65,7 @@ func detach(nc net.Conn) (fd int, err error) {
 	}
 	var dupErr error
 	err = raw.Control(func(own uintptr) {
-		fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
+		fd, dupErr = system.dup(int(own))
 	})
 	return fd, errors.Join(err, dupErr)
 }
@@ -76,15 +74,16 @@ func detach(nc net.Conn) (fd int, err error) {
 func attach(fd int) (net.Conn, error) {
 	file := os.NewFile(uintptr(fd), "socket")
 	defer file.Close()
-	return net.FileConn(file)
+	return system.attach(file)
 }
 
 // acceptMayRecover reports whether accepting may work again later: for want of descriptors or
 // memory it does, and errors of the network already pending on a new connection are that connection's
-// ("treat them like EAGAIN by retrying", accept(2)).
+// ("treat them like EAGAIN by retrying", accept(2)), as are its reset before it was accepted and a firewall's no.
 func acceptMayRecover(err error) bool {
 	for _, e := range []error{
 		unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM,
+		unix.ECONNABORTED, unix.ECONNRESET, unix.EPERM, unix.ETIMEDOUT, unix.EINTR, unix.EAGAIN,
 		unix.ENETDOWN, unix.EPROTO, unix.ENOPROTOOPT, unix.EHOSTDOWN, unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH,
 	} {
 		if errors.Is(err, e) {
