@@ -189,15 +189,24 @@ func (c *conn) quit(to connState, cause error) {
 	}
 }
 
-// loseStreams takes the next few streams from a connection that quit and reports whether some are left.
+// loseStreams takes the next few streams from a connection that quit, and fewer if much waits in their queues. It reports
+// whether some are left. Their table goes at the end, as a whole.
 func (c *conn) loseStreams() (more bool) {
-	if c.cursor == 0 {
-		c.cursor = c.streams.size()
-	}
 	err := fmt.Errorf("%w: %w", ws.ErrConnLost, c.cause)
-	c.cursor = c.streams.visit(c.cursor, streamsTurn, func(s *stream) { c.forget(s, sendReset, err) })
+	pool := &c.core.segments
+	for work := 0; work < streamsTurn && c.streams.len() > 0; {
+		if c.cursor == 0 {
+			c.cursor = c.streams.size()
+		}
+		from, used := c.cursor, pool.used
+		c.cursor = c.streams.visit(c.cursor, streamTableMin, func(s *stream) { c.forget(s, sendReset, err) })
+		work += from - c.cursor + used - pool.used
+	}
+	if more = c.streams.len() > 0; !more {
+		c.streams = streamTable{}
+	}
 	c.weigh()
-	return c.streams.len() > 0
+	return more
 }
 
 // resetStream answers a stream error, or ends a stream of our own accord.
@@ -239,6 +248,7 @@ func (c *conn) forget(s *stream, e streamEvent, err error) {
 		c.data.s = nil
 	}
 	if c.state < connLeaving {
+		c.streams.shrink()
 		c.endWaits(s, was)
 	}
 	c.loseSocket(s, err)

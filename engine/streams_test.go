@@ -67,6 +67,7 @@ func TestStreamTable(t *testing.T) {
 					} else if len(ids) > 0 {
 						i := random.IntN(len(ids))
 						table.remove(ids[i])
+						table.shrink()
 						delete(model, ids[i])
 						ids[i] = ids[len(ids)-1]
 						ids = ids[:len(ids)-1]
@@ -82,6 +83,7 @@ func TestStreamTable(t *testing.T) {
 			}
 			for _, id := range ids {
 				table.remove(id)
+				table.shrink()
 				delete(model, id)
 				if random.IntN(50) == 0 {
 					checkTable(t, &table, model)
@@ -164,6 +166,7 @@ func TestStreamTableVisit(t *testing.T) {
 				cursor = table.visit(cursor, budget, func(s *stream) {
 					if random.IntN(2) == 0 {
 						table.remove(s.id)
+						table.shrink()
 					}
 				})
 				if passes > 100 {
