@@ -203,6 +203,34 @@ func TestFaultsFatal(t *testing.T) {
 	}
 }
 
+// The same behind every octet of what is said at first, and some of those later, in either direction.
+func TestFaultsCut(t *testing.T) {
+	for play := range plays {
+		t.Run(play, func(t *testing.T) {
+			want, _ := golden(t, play)
+			for name, call := range map[string]engine.Call{"read": engine.CallRead, "written": engine.CallWrite} {
+				octets := 0
+				for k := 0; k <= octets; k += 1 + k/8 { // at first there is no k-th: to count them
+					t.Run(fmt.Sprint("the ", k, "th octet ", name), func(t *testing.T) {
+						got, how, calls := perform(t, play, func(c engine.Call, n int) engine.Fault {
+							if c == call && n == k {
+								return engine.Fault{Errno: unix.ECONNRESET}
+							}
+							return engine.Fault{Short: c == call && (k == 0 || n < k)}
+						})
+						if k == 0 {
+							octets = calls[call]
+						}
+						if !got.begins(want) || k == 0 && how != complete {
+							t.Errorf("%s, and it says\n%.1000s\nwhich is not how it begins\n%.1000s", how, fmt.Sprint(got), fmt.Sprint(want))
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
 // loopOpens are the calls that a loop begins with.
 var loopOpens = map[engine.Call]int{engine.CallOpen: 2, engine.CallWatch: 1}
 

@@ -31,6 +31,8 @@ type testPeer struct {
 	room int
 	rest []byte
 
+	broken func(octets int, in bool) int // how many of these octets go through before the connection breaks; nil: it does not
+
 	gather *gather
 }
 
@@ -132,10 +134,17 @@ func (p *testPeer) send(lines ...string) {
 
 // write gives the server octets, then does what a loop does before it sleeps.
 func (p *testPeer) write(octets string) {
-	rest := []byte(octets)
+	n := len(octets)
+	if p.broken != nil {
+		n = p.broken(n, true)
+	}
+	rest := []byte(octets[:n])
 	for len(rest) > 0 {
 		rest = p.conn.recv(rest)
 		p.settle()
+	}
+	if n < len(octets) {
+		p.conn.lose(io.EOF)
 	}
 	p.settle()
 }
@@ -180,6 +189,10 @@ func (p *testPeer) flush() {
 func (p *testPeer) flushConn() {
 	c := p.conn
 	for c.state != connLost {
+		if p.broken != nil && p.broken(len(p.rest), false) < len(p.rest) {
+			c.lose(io.EOF)
+			return
+		}
 		p.rest = p.rest[p.accept(p.rest):]
 		if len(p.rest) > 0 {
 			return
