@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"bench":        {"h2ws/bench/raw", "h2ws/engine", xHDR, "h2ws/engine/frame", "h2ws/ws", "h2ws/hpack", xHPACK, xGuts, xUnix},
 	"cmd/wsbench":  {}, // builds and becomes:
 
+	"bench/faulty":  {}, // a network
 	"bench/raw":     {"h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/served":  {"h2ws/engine", "h2ws/ws"},
 	"bench/conform": {"h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
@@ -52,6 +53,9 @@ var testArrows = map[string][]string{
 	"ws/wsconn":     {"h2ws/engine"},
 	"bench/attack":  {"h2ws/bench/served"},
 	"bench/conform": {"h2ws/bench/served"},
+
+	"bench/cmd/wsbench": {"h2ws/engine/frame", "h2ws/ws"},
+	"bench/faulty":      {"h2ws/bench", "h2ws/bench/raw", "h2ws/engine", "h2ws/engine/frame", "h2ws/ws"},
 }
 
 // withIO has the files that may use clocks, goroutines, locks and sockets. Everything else
@@ -73,6 +77,7 @@ var (
 		"engine/output_linux.go", // what it writes
 		"engine/poll_linux.go",   // epoll
 		"engine/sock_linux.go",   // read, write
+		"engine/system_linux.go", // and what else may fail of the kernel's
 		"engine/mailbox.go",      // the lock between them
 		"engine/watchdog.go",     // looks at the loop from outside
 		"engine/topic.go",        // what publishers and loops share

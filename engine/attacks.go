@@ -143,5 +143,17 @@ package engine
 //	callbacks that panic         1011, and the loop lives | TestPanics
 //	callbacks that block         BlockTime: logged with the stack; deadlines do not count the time | TestBlockedLoop
 //	                             TestClock
-//	a trunk that is lost         4,096 streams a turn | TestManySocketsLostAtOnce TestTrunkIsLostInTurns
+//	a trunk that is lost         4,096 streams or messages a turn | TestManySocketsLostAtOnce TestTurnsOfALoss
 //	a machine that sleeps        as a callback that blocks | TestClock
+//	SIGTERM under load           Shutdown: what was accepted precedes the Close | TestShutdownUnderLoad TestSIGTERMUnderLoad
+//
+// The kernel and the network
+//
+//	EAGAIN, EINTR, short reads   and writes, and events of nothing, at every call: the same is said | TestFaultsOnce
+//	                             TestFaultsAlways
+//	calls that fail for good     that connection ends, and nothing is left of it | TestFaultsFatal TestFaultsBegin
+//	accept that fails            accepting goes on, unless the listener is none | TestFaultsAccept TestDescriptorsRunOut
+//	cut behind any octet         sockets are closed once, nothing is delivered in part | TestTranscriptsCut TestFaultsCut
+//	                             TestCutAtEveryOctet
+//	bad, slow and broken paths   nothing is changed or lost | TestBadPaths TestPathsThatEnd TestPathThatFlaps
+//	half-open and stalled ones   PingTimeout: RuleSilence; WriteTimeout: RuleStall | TestSilentPaths TestStalledPath TestHalfOpen
