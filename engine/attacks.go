@@ -144,7 +144,7 @@ package engine
 //	callbacks that block         BlockTime: logged with the stack; deadlines do not count the time | TestBlockedLoop
 //	                             TestClock
 //	a trunk that is lost         4,096 streams or messages a turn | TestManySocketsLostAtOnce TestTurnsOfALoss
-//	a machine that sleeps        as a callback that blocks | TestClock
+//	a machine that sleeps        as a callback that blocks | TestClock TestStarvedLoop
 //	SIGTERM under load           Shutdown: what was accepted precedes the Close | TestShutdownUnderLoad TestSIGTERMUnderLoad
 //
 // The kernel and the network

@@ -4,7 +4,9 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +16,8 @@ import (
 type Faults struct {
 	// Decide says what becomes of a call, the n-th of its kind, from 1.
 	Decide func(c Call, n int) Fault
+
+	ahead atomic.Int64 // of the real clock
 
 	mu     sync.Mutex
 	calls  [CallKinds]int
@@ -54,6 +58,7 @@ func Inject(t testing.TB, decide func(Call, int) Fault) *Faults {
 	real := system
 	t.Cleanup(func() { system = real })
 	system.move, system.wait, system.watch = f.move, f.wait, f.watch
+	system.since = func(t time.Time) time.Duration { return real.since(t) + time.Duration(f.ahead.Load()) }
 	system.epoll = func() (int, error) { return f.open(real.epoll) }
 	system.eventfd = func() (int, error) { return f.open(real.eventfd) }
 	system.dup = func(fd int) (int, error) { return f.open(func() (int, error) { return real.dup(fd) }) }
@@ -65,6 +70,9 @@ func Inject(t testing.TB, decide func(Call, int) Fault) *Faults {
 	}
 	return f
 }
+
+// Jump puts the loops' clock forward.
+func (f *Faults) Jump(d time.Duration) { f.ahead.Add(int64(d)) }
 
 // Calls is how many calls of a kind there have been.
 func (f *Faults) Calls(c Call) int {

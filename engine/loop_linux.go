@@ -105,7 +105,7 @@ func (l *loop) turn() {
 	events := l.poller.wait(patience)
 	l.heart.beat()
 	k.box.awake()
-	k.now = l.clock.tick(time.Since(l.start), patience)
+	k.now = l.clock.tick(system.since(l.start), patience)
 	for i := range events {
 		l.mark(&events[i])
 	}
@@ -147,7 +147,7 @@ func (l *loop) patience() time.Duration {
 	if next == never {
 		return never
 	}
-	return max(0, next-l.clock.at(time.Since(l.start)))
+	return max(0, next-l.clock.at(system.since(l.start)))
 }
 
 // mark notes what an event says of its connection.

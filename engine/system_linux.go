@@ -3,13 +3,14 @@ package engine
 import (
 	"net"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// kernel is the system calls that may fail, or do less than they were asked for, without anybody's fault. Loops bear
-// whatever they return.
+// kernel is the system calls that may fail, or do less than they were asked for, without anybody's fault, and the clock,
+// which may jump. Loops bear whatever they return.
 type kernel struct {
 	epoll   func() (fd int, err error)
 	eventfd func() (fd int, err error)
@@ -19,6 +20,7 @@ type kernel struct {
 	move   func(call uintptr, fd int, p unsafe.Pointer, n, flags int) (moved int, errno unix.Errno)
 	dup    func(fd int) (int, error)
 	attach func(*os.File) (net.Conn, error)
+	since  func(time.Time) time.Duration // monotonic
 }
 
 // system is the kernel. Tests put faults between it and the loops, before there are any.
@@ -32,6 +34,7 @@ var system = kernel{
 	move:   move,
 	dup:    func(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) },
 	attach: net.FileConn,
+	since:  time.Since,
 }
 
 // move never waits, because fd is non-blocking. The Go scheduler is not told of it: it would look after a thread that it
