@@ -119,7 +119,7 @@ func (p *testPeer) left() string {
 		"octets queued or assembled":  c.backlog != 0 || c.assembly != 0,
 		"segments":                    k.segments.used != 0 || k.borrowed != 0,
 		"deferred handshakes":         len(k.pendings) > 0 || k.pendingAll.Load() != 0,
-		"lists":                       len(k.leaving)+len(k.draining)+len(k.drained)+len(k.drops)+len(k.logs)+len(k.unfed) > 0,
+		"lists":                       len(k.leaving)+len(k.draining)+len(k.drained)+len(k.drops)+k.logs.n+len(k.unfed) > 0,
 		"a field block or its table":  c.block != nil || c.hpack != nil || c.held != nil && c.cause != errGuest,
 		"deadlines of single streams": c.waits != nil,
 	} {
