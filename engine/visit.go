@@ -59,6 +59,7 @@ func (s *stream) visit() bool {
 	f.pin(s.lag(), -1)
 	kept, shorter := f.applyLimits(s.lag(), l)
 	f.pin(s.lag(), 1)
+	f.share.trim()
 	if !kept {
 		s.closeSlow(l.Code)
 		return false
