@@ -30,7 +30,8 @@ type simSocket struct {
 	received int      // of these, seen by OnMessage
 	accepted [][]byte // messages Send took
 	asked    bool     // Close was called and taken
-	awaits   bool     // AwaitDrain was called, and OnDrain is due
+	awaits   bool     // AwaitDrain was called, and OnDrain not since
+	drains   int      // calls of AwaitDrain less those of OnDrain, of which there may be one for each
 	slow     bool     // a Send failed with ErrSlow
 	panicked bool
 }
@@ -124,10 +125,11 @@ func (a simApp) OnMessage(c *ws.Conn, m ws.Message) {
 
 func (a simApp) OnDrain(c *ws.Conn) {
 	k := c.Data().(*simSocket)
-	if !k.awaits || k.closed > 0 {
+	if k.drains == 0 || k.closed > 0 {
 		a.s.failf("%s: OnDrain that nobody awaits", k)
 	}
 	k.awaits = false
+	k.drains--
 	if a.s.r.IntN(2) == 0 {
 		b := a.s.payload(a.s.size(3000))
 		err := c.TrySend(ws.Binary, b)

@@ -222,6 +222,7 @@ func (s *sim) applicationActs() {
 	case n < 9:
 		k.conn.AwaitDrain()
 		k.awaits = true
+		k.drains++
 	case n < 13:
 		for range s.r.IntN(400) {
 			k.send(s.size(200))
