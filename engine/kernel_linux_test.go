@@ -40,13 +40,14 @@ const (
 // Fault is what becomes of a call. The zero value is what the kernel makes of it.
 type Fault struct {
 	Errno  unix.Errno // the call fails, without effect
-	Short  bool       // it moves one octet, or no event is reported yet
-	Events bool       // of epoll_wait(2): every descriptor is reported, whether something happened to it or not
+	Short  bool       // it moves one octet, or no event is reported until the next call
+	Events bool       // of epoll_pwait(2): every descriptor is reported, whether something happened to it or not
 }
 
 // fakePoll is what an epoll instance owes to its loop: the edges that follow on calls which failed, and would not have
 // if the descriptor had really been drained or filled.
 type fakePoll struct {
+	wakeup int                       // the eventfd
 	events map[int32]unix.EpollEvent // watched, by index
 	byFD   map[int]int32
 	owed   map[int32]uint32
@@ -57,7 +58,7 @@ func Inject(t testing.TB, decide func(Call, int) Fault) *Faults {
 	f := &Faults{Decide: decide, polls: make(map[int]*fakePoll), polled: make(map[int]*fakePoll)}
 	real := system
 	t.Cleanup(func() { system = real })
-	system.move, system.wait, system.watch = f.move, f.wait, f.watch
+	system.move, system.look, system.watch = f.move, f.look, f.watch
 	system.since = func(t time.Time) time.Duration { return real.since(t) + time.Duration(f.ahead.Load()) }
 	system.epoll = func() (int, error) { return f.open(real.epoll) }
 	system.eventfd = func() (int, error) { return f.open(real.eventfd) }
@@ -103,7 +104,7 @@ func (f *Faults) watch(epoll, fd int, e unix.EpollEvent) error {
 	defer f.mu.Unlock()
 	p := f.polls[epoll]
 	if e.Fd == wakeupIndex { // the first of a new instance
-		p = &fakePoll{make(map[int32]unix.EpollEvent), make(map[int]int32), make(map[int32]uint32)}
+		p = &fakePoll{fd, make(map[int32]unix.EpollEvent), make(map[int]int32), make(map[int32]uint32)}
 		f.polls[epoll] = p
 	} else {
 		p.events[e.Fd], p.byFD[fd], f.polled[fd] = e, e.Fd, p
@@ -120,7 +121,7 @@ func (f *Faults) owe(fd int, events uint32) {
 	}
 }
 
-func (f *Faults) wait(epoll int, events []unix.EpollEvent, ms int) (n int, err error) {
+func (f *Faults) look(epoll int, events []unix.EpollEvent) (n int, errno unix.Errno) {
 	fault := f.decide(CallWait)
 	if fault.Errno != 0 {
 		return -1, fault.Errno
@@ -128,20 +129,16 @@ func (f *Faults) wait(epoll int, events []unix.EpollEvent, ms int) (n int, err e
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.polls[epoll]
-	if fault.Short {
-		return 0, nil // it has only seemed to wait
+	if fault.Short { // it says so later
+		unix.Write(p.wakeup, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		return 0, 0
 	}
 	if fault.Events {
 		for index := range p.events {
 			p.owed[index] |= unix.EPOLLIN | unix.EPOLLOUT
 		}
 	}
-	if len(p.owed) > 0 {
-		ms = 0
-	}
-	f.mu.Unlock()
-	n, err = unix.EpollWait(epoll, events[:len(events)/2], ms)
-	f.mu.Lock()
+	n, _ = look(epoll, events[:len(events)/2])
 	n = max(n, 0)
 	for index, what := range p.owed {
 		if n == len(events) {
@@ -151,7 +148,7 @@ func (f *Faults) wait(epoll int, events []unix.EpollEvent, ms int) (n int, err e
 		events[n] = unix.EpollEvent{Fd: index, Events: what}
 		n++
 	}
-	return n, err
+	return n, 0
 }
 
 func (f *Faults) move(call uintptr, fd int, p unsafe.Pointer, n, flags int) (int, unix.Errno) {

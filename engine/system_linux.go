@@ -15,7 +15,7 @@ type kernel struct {
 	epoll   func() (fd int, err error)
 	eventfd func() (fd int, err error)
 	watch   func(epoll, fd int, e unix.EpollEvent) error
-	wait    func(epoll int, events []unix.EpollEvent, ms int) (n int, err error)
+	look    func(epoll int, events []unix.EpollEvent) (n int, errno unix.Errno)
 	// move is the call on fd that moves octets: recvfrom(2), sendto(2) or writev(2).
 	move   func(call uintptr, fd int, p unsafe.Pointer, n, flags int) (moved int, errno unix.Errno)
 	dup    func(fd int) (int, error)
@@ -30,11 +30,17 @@ var system = kernel{
 	watch: func(epoll, fd int, e unix.EpollEvent) error {
 		return unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &e)
 	},
-	wait:   unix.EpollWait,
+	look:   look,
 	move:   move,
 	dup:    func(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) },
 	attach: net.FileConn,
 	since:  time.Since,
+}
+
+// look is epoll_wait(2) that does not wait.
+func look(epoll int, events []unix.EpollEvent) (int, unix.Errno) {
+	r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	return int(r), errno
 }
 
 // move never waits, because fd is non-blocking. The Go scheduler is not told of it: it would look after a thread that it
