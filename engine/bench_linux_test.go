@@ -31,7 +31,7 @@ func benchGather(b *testing.B, shared []byte, size int, refer bool) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	fd := drainedSocket(b)
-	g := newGather()
+	g := newGather(gatherSize)
 	var vectors [][]byte
 	iov := make([]unix.Iovec, 0, iovMax)
 	at := 0

@@ -28,11 +28,14 @@ const (
 	gatherSizeMin = 32 << 10
 	// refMin is the payload from which a reference costs less than a copy (BenchmarkGather).
 	refMin = 4 << 10
+	// recordSize is what a gather that will be sealed is filled to: "The length MUST NOT exceed 2^14 bytes" (RFC 8446 §5.1).
+	recordSize = 1 << 14
 	// frameRoom is what one more DATA frame may need in buf.
 	frameRoom = frame.HeaderLen + frame.MaxPayloadMin
 )
 
-func newGather() *gather { return &gather{buf: make([]byte, 0, gatherSize+frameRoom)} }
+// newGather is a gather for limits of up to so many octets.
+func newGather(limit int) *gather { return &gather{buf: make([]byte, 0, limit+frameRoom)} }
 
 // reset empties g for up to limit octets, give or take one frame.
 func (g *gather) reset(limit int) {
@@ -41,6 +44,12 @@ func (g *gather) reset(limit int) {
 }
 
 func (g *gather) full() bool { return g.size >= g.limit || cap(g.buf)-len(g.buf) < frameRoom }
+
+// cut takes the first n octets away, of those in buf.
+func (g *gather) cut(n int) {
+	g.buf = g.buf[:copy(g.buf, g.buf[n:])]
+	g.size = len(g.buf)
+}
 
 // copy appends b, which must fit.
 func (g *gather) copy(b []byte) {

@@ -9,7 +9,7 @@ import (
 // Whatever is copied and shared, the vectors behind every number of octets written are what is left.
 func TestGatherVectorsAtEverySkip(t *testing.T) {
 	random := rand.New(rand.NewPCG(13, 0))
-	g := newGather()
+	g := newGather(gatherSize)
 	for range 30 {
 		g.reset(gatherSizeMin)
 		var want []byte
@@ -41,7 +41,7 @@ func TestGatherVectorsAtEverySkip(t *testing.T) {
 }
 
 func TestGatherRefersToLargePayload(t *testing.T) {
-	g := newGather()
+	g := newGather(gatherSize)
 	g.reset(gatherSize)
 	small, large := make([]byte, refMin-1), make([]byte, refMin)
 	g.share(small)
@@ -58,7 +58,7 @@ func TestGatherRefersToLargePayload(t *testing.T) {
 
 // The buffer never moves: refs point between its parts, and a gather is full before it could.
 func TestGatherDoesNotGrow(t *testing.T) {
-	g := newGather()
+	g := newGather(gatherSize)
 	for _, limit := range []int{gatherSizeMin, gatherSize} {
 		g.reset(limit)
 		room := cap(g.buf)

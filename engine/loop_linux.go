@@ -32,6 +32,7 @@ type loop struct {
 	buf        []byte  // what one read may return
 	gather     *gather
 	opened     []byte  // what one record of TLS said
+	plain      *gather // what the next will say
 	sealed     *gather // one gather in records of TLS
 	vectors    [][]byte
 	iov        []unix.Iovec
@@ -69,14 +70,16 @@ func startLoop(limits Limits, e *ws.Endpoint, http *service, log *slog.Logger, p
 		poller: p,
 		start:  time.Now(),
 		buf:    make([]byte, readSize),
-		gather: newGather(),
+		gather: newGather(gatherSize),
 		opened: make([]byte, readSize/4),
+		plain:  newGather(recordSize),
 		sealed: new(gather),
 		iov:    make([]unix.Iovec, 0, iovMax),
 		guests: guests,
 		left:   left,
 		done:   make(chan struct{}),
 	}
+	l.plain.whole = true
 	l.core.http = http
 	l.core.pendingAll = pending
 	l.core.box.wake = p.wake

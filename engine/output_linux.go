@@ -34,10 +34,11 @@ func (l *loop) flush(c *conn) (more bool) {
 		if c.state == connLost || !c.wire.writable || !l.writeRest(c) {
 			return false
 		}
-		l.gather.reset(int(c.burst))
-		l.gather.whole = c.wire.tls != nil
-		more = c.pull(l.gather)
-		l.write(c)
+		var g *gather
+		if g, more = l.frame(c); g == nil {
+			return false
+		}
+		l.offer(c, g)
 		if !more {
 			break
 		}
@@ -66,15 +67,14 @@ func (l *loop) writeRest(c *conn) bool {
 	return true
 }
 
-// write offers the gather to the socket, under TLS sealed.
-func (l *loop) write(c *conn) {
-	g := l.gather
-	if c.wire.tls != nil && g.size > 0 {
-		g = l.seal(c)
+// frame pulls a gather, under TLS sealed. It is nil when the connection is lost.
+func (l *loop) frame(c *conn) (g *gather, more bool) {
+	if c.wire.tls != nil {
+		return l.seal(c)
 	}
-	if g != nil {
-		l.offer(c, g)
-	}
+	g = l.gather
+	g.reset(int(c.burst))
+	return g, c.pull(g)
 }
 
 // offer writes g as far as the socket takes it. What it does not take is copied: it stays in order and before

@@ -198,7 +198,7 @@ func (p *testPeer) flushConn() {
 			return
 		}
 		if p.gather == nil {
-			p.gather = newGather()
+			p.gather = newGather(gatherSize)
 		}
 		p.gather.reset(int(c.burst))
 		more := c.pull(p.gather)

@@ -30,7 +30,7 @@ type rig struct {
 
 // newRig opens n sockets with handler h, whose Open must be nil.
 func newRig(tb testing.TB, h ws.Funcs, n int) *rig {
-	r := &rig{tb: tb, gather: newGather()}
+	r := &rig{tb: tb, gather: newGather(gatherSize)}
 	h.Open = func(c *ws.Conn) { r.sockets = append(r.sockets, c) }
 	l := Limits{MaxConcurrentStreams: 1 << 21, SettingsTimeout: -1, RuleScale: -1}.withDefaults()
 	r.core = newCore(l, ws.NewEndpoint(h, ws.EndpointOptions{}), slog.New(slog.NewTextHandler(io.Discard, nil)))

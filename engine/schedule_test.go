@@ -256,7 +256,7 @@ func TestManyBlockedStreams(t *testing.T) {
 		p.checkRings()
 	}
 	p.conn.setPeerInitial(3) // pull by pull
-	g := newGather()
+	g := newGather(gatherSize)
 	for pulls := 0; p.conn.ready.Len()+p.conn.blocked.Len() > 0; pulls++ {
 		if pulls > streams/visitsTurn+1 {
 			t.Fatalf("%d ready and %d blocked after %d pulls", p.conn.ready.Len(), p.conn.blocked.Len(), pulls)

@@ -92,7 +92,7 @@ var siegeLimits = Limits{
 const siegeConnMax = 2*60_000 + 64<<10 + 32<<10 + 8<<10 + 3*64<<10 + gatherSize + 30*(2*10_000+5000+300) + 4096
 
 func newSiege(t *testing.T, seed uint64) *siege {
-	s := &siege{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), gather: newGather(), base: memoryHeld(), events: map[*ws.Conn]int{}}
+	s := &siege{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), gather: newGather(gatherSize), base: memoryHeld(), events: map[*ws.Conn]int{}}
 	l := siegeLimits.withDefaults()
 	l.MemorySize = s.base + 1<<30
 	h := ws.Funcs{

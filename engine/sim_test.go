@@ -100,7 +100,7 @@ func (s *sim) note(format string, args ...any) {
 }
 
 func newSim(seed uint64) *sim {
-	s := &sim{r: rand.New(rand.NewPCG(seed, 1)), gather: newGather()}
+	s := &sim{r: rand.New(rand.NewPCG(seed, 1)), gather: newGather(gatherSize)}
 	s.timely = s.r.IntN(4) > 0
 	l := s.limits()
 	e := ws.NewEndpoint(simApp{s}, ws.EndpointOptions{MessageBytesMax: l.MessageSize, Queue: l.Queue})

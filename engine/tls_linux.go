@@ -87,15 +87,38 @@ func (l *loop) keepSaid(c *conn) {
 	c.touch()
 }
 
-// seal is the gather in records of TLS. It returns nil when the connection is lost.
-func (l *loop) seal(c *conn) *gather {
-	l.sealed.reset(0)
-	if _, err := c.wire.tls.conn.Write(l.gather.buf); err != nil {
-		l.lose(c, err)
+// seal pulls a gather in records of TLS. What a record says is pulled and sealed while it is in the cache, and all records
+// but the last are full. seal returns nil when the connection is lost.
+func (l *loop) seal(c *conn) (g *gather, more bool) {
+	l.sealed.reset(int(c.burst))
+	l.plain.reset(recordSize)
+	for {
+		more = c.pull(l.plain)
+		n := l.plain.size
+		full := n - n%recordSize
+		last := !more || full == 0 || len(l.sealed.buf)+full >= l.sealed.limit
+		if !last {
+			n = full
+		}
+		if err := c.wire.tls.say(l.plain.buf[:n]); err != nil {
+			l.lose(c, err)
+			return nil, false
+		}
+		if last {
+			l.sealed.size = len(l.sealed.buf)
+			return l.sealed, more
+		}
+		l.plain.cut(n)
+	}
+}
+
+// say seals p, which is nothing once close_notify was said.
+func (t *tlsWire) say(p []byte) error {
+	if len(p) == 0 {
 		return nil
 	}
-	l.sealed.size = len(l.sealed.buf)
-	return l.sealed
+	_, err := t.conn.Write(p)
+	return err
 }
 
 // sayEnd says close_notify, once: "Each party MUST send a "close_notify" alert before closing its write side of the

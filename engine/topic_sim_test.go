@@ -132,7 +132,7 @@ func (f *fan) note(format string, args ...any) {
 }
 
 func newFan(seed uint64, seen *fanSeen) *fan {
-	f := &fan{r: rand.New(rand.NewPCG(seed, 3)), seen: seen, now: time.Hour, gather: newGather(),
+	f := &fan{r: rand.New(rand.NewPCG(seed, 3)), seen: seen, now: time.Hour, gather: newGather(gatherSize),
 		of: make(map[*ws.Prepared]*fanMessage), base: held.Load()}
 	f.gentle = f.r.IntN(3) == 0
 	for n := range 1 + f.r.IntN(3) {
