@@ -1,8 +1,6 @@
 package engine_test
 
 import (
-	"bufio"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -10,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -75,7 +72,7 @@ func BenchmarkIdle(b *testing.B) {
 }
 
 // resident is the process's RSS, in octets.
-func resident(b *testing.B) int {
+func resident(b testing.TB) int {
 	debug.FreeOSMemory()
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -156,35 +153,7 @@ const peerEnv = "H2WS_TEST_PEER"
 // startPeer runs this test binary as peer of a benchmark, until its end.
 func startPeer(b *testing.B, args string) {
 	b.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPeerProcess$", "-test.v")
-	child.Env = append(os.Environ(), peerEnv+"="+args)
-	stdin, err := child.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	child.Stderr = os.Stderr
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		stdin.Close()
-		cancel()
-		child.Wait()
-	})
-	var said strings.Builder
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if lines.Text() == "connected" {
-			return
-		}
-		fmt.Fprintln(&said, lines.Text())
-	}
-	b.Fatalf("the peer does not connect:\n%s", &said)
+	startProcess(b, "TestPeerProcess", peerEnv+"="+args).await("connected")
 }
 
 // TestPeerProcess is the peer's side, in a process of its own; else it is nothing.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"h2ws/engine"
 	"h2ws/engine/frame"
 	"h2ws/ws"
 )
@@ -162,41 +161,4 @@ func TestTLSBadRecords(t *testing.T) {
 		c.wantGone(name)
 	}
 	until(t, "all are gone", func() bool { return r.Stats().Connections == 0 })
-}
-
-// A thousand connections, each with a socket that hears what is published.
-func TestTLSManyConnections(t *testing.T) {
-	const conns = 1000
-	topic := engine.NewTopic("", engine.TopicOptions{})
-	r := serve(t, secureServer(t, ws.Funcs{
-		Handshake: func(r *ws.Request) { r.Accept(ws.AcceptOptions{Topics: []ws.Topic{topic}}) },
-	}))
-	clients := make([]*client, conns)
-	ids := make([]uint32, conns)
-	config := clientConfig("h2")
-	config.ClientSessionCache = tls.NewLRUClientSessionCache(1) // resumed handshakes cost less
-	config.ServerName = "example.com"
-	for i := range clients {
-		clients[i] = newClient(t, r.shake(config), roomy...)
-		ids[i] = clients[i].open("/")
-	}
-	for _, text := range []string{"a", strings.Repeat("b", 20_000), "c"} {
-		p, err := ws.Prepare(ws.Binary, []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		topic.Publish(p)
-		for i, c := range clients {
-			c.wantOf(ids[i], "what was published", "message "+text)
-		}
-	}
-	for i, c := range clients {
-		c.close(ids[i], frame.FlagEndStream, ws.CloseNormal)
-		c.wantOf(ids[i], "the end", "close 1000", "end")
-		c.nc.Close()
-	}
-	r.await(t, conns, conns)
-	if s := topic.Stats(); s.Delivered != 3*conns || s.Dropped+s.Pending != 0 {
-		t.Errorf("%+v", s)
-	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/tls"
+	"io"
 	"slices"
 
 	"h2ws/engine/frame"
@@ -51,7 +52,7 @@ func (l *loop) recvTLS(c *conn, ciphertext []byte) {
 			break
 		}
 		if err != nil {
-			l.sayLast(c)
+			l.sayLast(c, err)
 			l.lose(c, err)
 		}
 	}
@@ -68,8 +69,11 @@ func (l *loop) giveOpened(c *conn, p []byte) {
 	}
 }
 
-// sayLast writes the alert that a tls.Conn gave up with, if the socket takes it.
-func (l *loop) sayLast(c *conn) {
+// sayLast writes the alert that a tls.Conn gave up with, or our close_notify behind the peer's, if the socket takes it.
+func (l *loop) sayLast(c *conn, err error) {
+	if err == io.EOF {
+		c.wire.tls.conn.CloseWrite()
+	}
 	if alert := l.sealed.buf; len(alert) > 0 && len(c.wire.rest) == 0 {
 		write(c.wire.fd, alert)
 	}

@@ -354,10 +354,27 @@ func TestTLSShutdown(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	// RFC 8446 §6.1: close_notify is the last record, of 2 octets, a type and a tag of 16.
-	if n := len(wire.read); n < 24 || string(wire.read[n-24:n-19]) != "\x17\x03\x03\x00\x13" {
-		t.Errorf("the last octets are %x", wire.read[max(0, n-30):])
+	wire.wantCloseNotify(t)
+}
+
+// A client's close_notify is answered by ours, whatever it leaves open.
+func TestTLSCloseNotify(t *testing.T) {
+	r := serve(t, secureServer(t, echo))
+	for _, protocol := range []string{"h2", "http/1.1"} {
+		wire := &tap{Conn: dialTCP(t, r.addr)}
+		nc := shake(t, wire, clientConfig(protocol))
+		if protocol == "h2" {
+			newClient(t, nc, roomy...).open("/")
+		} else {
+			upgrade(t, nc, "/")
+		}
+		nc.CloseWrite()
+		if _, err := io.Copy(io.Discard, nc); err != nil {
+			t.Error(err)
+		}
+		wire.wantCloseNotify(t)
 	}
+	r.await(t, 2, 2)
 }
 
 // tap keeps what was read.
@@ -370,6 +387,14 @@ func (w *tap) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.read = append(w.read, p[:n]...)
 	return n, err
+}
+
+// wantCloseNotify checks that the last record is an alert: one of 2 octets, a type and a tag of 16 (RFC 8446 §6.1).
+func (w *tap) wantCloseNotify(t *testing.T) {
+	t.Helper()
+	if n := len(w.read); n < 24 || string(w.read[n-24:n-19]) != "\x17\x03\x03\x00\x13" {
+		t.Errorf("the last octets are %x", w.read[max(0, n-30):])
+	}
 }
 
 // cutter ends the connection after so many octets.
