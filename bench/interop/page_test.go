@@ -257,10 +257,13 @@ func (v *visit) checkGoAway(t *testing.T, f *front) {
 	ended := f.shutdown()
 	until(t, "GOAWAY is sent", func() bool { return strings.Contains(f.tap.lines.String(), "< GOAWAY") })
 	v.checkHello(t, next, "")
+	// Each has taken its Close behind GOAWAY, and answered it. How many still echo when the page hears of the first
+	// one's end is a matter of the machine's load.
 	var r struct{ Clean, EchoesAfter int }
-	if eval(t, v, "endBusy()", &r); r.Clean != sockets || r.EchoesAfter == 0 {
+	if eval(t, v, "endBusy()", &r); r.Clean != sockets {
 		t.Errorf("the page counts %+v", r)
 	}
+	t.Logf("%d echoes behind the end of the first", r.EchoesAfter)
 	f.wantClosed(t, "/busy", sockets, ws.CloseError{Code: 1001, Reason: "going away", Local: true})
 	if err := <-ended; err != nil {
 		t.Errorf("Shutdown: %v", err)
