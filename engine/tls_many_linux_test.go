@@ -51,9 +51,10 @@ func TestTLSManyConnections(t *testing.T) {
 		before := topic.Stats()
 		clients := startProcess(t, "TestManyProcess", fmt.Sprint(manyEnv, "=", l.Addr(), " ", n))
 		clients.await("open")
-		if stats := s.Stats(); topic.Len() != n || stats.Connections != int64(n) || stats.Sockets != int64(n) {
-			t.Errorf("%d members, %+v", topic.Len(), stats)
-		}
+		until(t, "the figures have them", func() bool {
+			stats := s.Stats()
+			return topic.Len() == n && stats.Connections == int64(n) && stats.Sockets == int64(n)
+		})
 		with = memoryOf(t)
 		for _, text := range manyTexts {
 			p, err := ws.Prepare(ws.Binary, []byte(text))
