@@ -51,8 +51,11 @@ func (l *loop) recvTLS(c *conn, ciphertext []byte) {
 		if err == errDry {
 			break
 		}
+		if err == io.EOF {
+			l.sayEndBehind(c)
+		}
 		if err != nil {
-			l.sayLast(c, err)
+			l.sayLast(c)
 			l.lose(c, err)
 		}
 	}
@@ -69,12 +72,19 @@ func (l *loop) giveOpened(c *conn, p []byte) {
 	}
 }
 
-// sayLast writes the alert that a tls.Conn gave up with, or our close_notify behind the peer's, if the socket takes it.
-func (l *loop) sayLast(c *conn, err error) {
-	if err == io.EOF {
+// sayEndBehind answers close_notify by ours, behind the answers to what came before it.
+func (l *loop) sayEndBehind(c *conn) {
+	l.keepSaid(c)
+	l.output()
+	l.sealed.reset(0)
+	if c.state != connLost {
 		c.wire.tls.conn.CloseWrite()
 	}
-	if alert := l.sealed.buf; len(alert) > 0 && len(c.wire.rest) == 0 {
+}
+
+// sayLast writes the alert that a tls.Conn gave up with, if the socket takes it.
+func (l *loop) sayLast(c *conn) {
+	if alert := l.sealed.buf; len(alert) > 0 && len(c.wire.rest) == 0 && c.state != connLost {
 		write(c.wire.fd, alert)
 	}
 }

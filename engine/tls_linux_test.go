@@ -397,6 +397,47 @@ func (w *tap) wantCloseNotify(t *testing.T) {
 	}
 }
 
+// holder keeps what is written, from when it holds until it is let go.
+type holder struct {
+	net.Conn
+	holds bool
+	held  []byte
+}
+
+func (h *holder) Write(p []byte) (int, error) {
+	if !h.holds {
+		return h.Conn.Write(p)
+	}
+	h.held = append(h.held, p...)
+	return len(p), nil
+}
+
+func (h *holder) letGo() error {
+	h.SetWriteDeadline(time.Time{}) // which CloseWrite has let pass
+	_, err := h.Conn.Write(h.held)
+	return err
+}
+
+// What comes together with close_notify is answered, as what comes together with FIN is on cleartext: "Any data received
+// after a closure alert has been received MUST be ignored", not before (RFC 8446 §6.1).
+func TestTLSCloseNotifyBehindRequests(t *testing.T) {
+	r := serve(t, secureServer(t, echo))
+	nc := dialTCP(t, r.addr)
+	wire := &holder{Conn: nc}
+	conn := shake(t, wire, clientConfig("h2"))
+	c := newClient(t, conn, roomy...)
+	id := c.open("/")
+	wire.holds = true
+	c.message(id, "the last")
+	c.close(id, frame.FlagEndStream, ws.CloseNormal)
+	c.flush()
+	conn.CloseWrite()
+	if err := wire.letGo(); err != nil {
+		t.Fatal(err)
+	}
+	c.wantOf(id, "all is answered", "message the last", "close 1000", "end")
+}
+
 // cutter ends the connection after so many octets.
 type cutter struct {
 	net.Conn
