@@ -113,6 +113,12 @@ func (p *Process) RSS() (int64, error) {
 	return parseStatus(b)
 }
 
+// Descriptors returns how many the process has open.
+func (p *Process) Descriptors() (int, error) {
+	open, err := os.ReadDir(filepath.Join(p.dir, "fd"))
+	return len(open), err
+}
+
 // parseSchedstat reads "1234567 89 10": nanoseconds on a CPU, nanoseconds waiting for one, turns.
 func parseSchedstat(b []byte) (ran, waited time.Duration, err error) {
 	fields := bytes.Fields(b)

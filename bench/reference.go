@@ -22,7 +22,8 @@ import (
 //	                whoever keeps up with that
 //	!G              collects garbage, returns memory to the operating system, and answers "!G"
 //
-// Plain requests for / get a page with the server's figures, for /stats these as JSON, for /healthz "ok".
+// Plain requests for / get a page with the server's figures, for /stats these as JSON, for /metrics the number of
+// goroutines as text for Prometheus, for /healthz "ok".
 //
 // Anything else behind "!" is answered with "!E" and what is wrong with it.
 //

@@ -3,8 +3,10 @@ package bench
 import (
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 
 	"h2ws/engine"
 )
@@ -12,7 +14,8 @@ import (
 //go:embed status.html
 var statusPage []byte
 
-// statusHandler answers plain requests to a server: its figures as a page and, at /stats, as JSON; and /healthz.
+// statusHandler answers plain requests to a server: its figures as a page and, at /stats, as JSON; what Go says of its
+// process at /metrics, as text for Prometheus; and /healthz.
 func statusHandler(stats func() engine.Stats) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -23,6 +26,11 @@ func statusHandler(stats func() engine.Stats) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		json.NewEncoder(w).Encode(stats())
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		fmt.Fprintf(w, "# TYPE go_goroutines gauge\ngo_goroutines %d\n", runtime.NumGoroutine())
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

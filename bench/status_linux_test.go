@@ -22,6 +22,7 @@ func TestStatus(t *testing.T) {
 	}{
 		{"GET", "/", "text/html; charset=utf-8", "<title>h2ws</title>", 200},
 		{"GET", "/healthz", "text/plain; charset=utf-8", "ok\n", 200},
+		{"GET", "/metrics", "text/plain; version=0.0.4; charset=utf-8", "\ngo_goroutines ", 200},
 		{"GET", "/stats", "application/json", `"RequestsServed":`, 200},
 		{"GET", "/nowhere", "text/plain; charset=utf-8", "404", 404},
 		{"POST", "/", "text/plain; charset=utf-8", "Not Allowed", 405},

@@ -38,7 +38,8 @@ PUBLISHER (32 bits, 0 with !B) and how many microseconds earlier it was due (32 
 A socket on a path /t/NAME[/NAME...] is a member of these topics. With ?policy=NAME behind any path it has
 that policy when it is slow: CloseSlow, DropNewest, DropOldest or Conflate.
 
-A plain request for / gets a page with the server's figures, for /stats these as JSON, and for /healthz "ok".
+A plain request for / gets a page with the server's figures, for /stats these as JSON, for /metrics the number of
+goroutines as text for Prometheus, and for /healthz "ok".
 
 A command it does not understand is answered with "!E" and the reason. When it is ready it prints
 one line, "listening on HOST:PORT". SIGINT or SIGTERM end it: it closes all sockets with 1001 and
