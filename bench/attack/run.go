@@ -211,21 +211,32 @@ func throw(ctx context.Context, cfg *Config, b *witnesses, quiet Waits, rest tim
 	return results, err != nil
 }
 
-// settled is the server's memory after it has collected garbage, if it knows the reference server's command for
-// that; others echo it.
+// settled is the server's memory after it has collected garbage.
 func (a *assault) settled() int64 {
 	if a.server == nil {
 		return 0
 	}
-	if f, err := dial(a.ctx, a.target, manner{}); err == nil {
-		defer f.close()
-		if _, ok := f.open(1); ok {
-			f.sendText(1, "!G")
-			f.awaitSoon(func(t *tally) bool { return t.data > 0 })
-		}
-	}
+	Collect(a.ctx, a.target)
 	rss, _ := a.server.RSS()
 	return rss
+}
+
+// Collect has a server collect its garbage and return memory to the operating system, if it knows the reference server's
+// command for that; others echo it. Either way it has been heard when Collect returns, unless the server does not answer.
+func Collect(ctx context.Context, target *raw.Target) error {
+	f, err := dial(ctx, target, manner{})
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if _, ok := f.open(1); !ok {
+		return errors.New("no WebSocket to collect garbage by")
+	}
+	f.sendText(1, "!G")
+	if !f.awaitSoon(func(t *tally) bool { return t.data > 0 }) {
+		return errors.New("no answer to the command to collect garbage")
+	}
+	return nil
 }
 
 // back waits for the memory to be what it was before.

@@ -2,6 +2,8 @@ package attack
 
 import (
 	"slices"
+
+	"h2ws/bench/raw"
 )
 
 // attacks are all of them, those that take long at the end.
@@ -15,4 +17,15 @@ func Names() (all []string) {
 		all = append(all, a.name)
 	}
 	return all
+}
+
+// Fitting returns the names of the attacks that can be made on a target, with or without those that wait for deadlines,
+// which takes them 8 s and more.
+func Fitting(target *raw.Target, waiting bool) (names []string) {
+	for _, a := range attacks() {
+		if (waiting || !a.waits) && (target.TLS != nil || !a.tls) {
+			names = append(names, a.name)
+		}
+	}
+	return names
 }
