@@ -42,8 +42,9 @@ var arrows = map[string][]string{
 	"bench/served":  {"h2ws/engine", "h2ws/ws"},
 	"bench/conform": {"h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/attack":  {"h2ws/bench", "h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
+	"bench/soak":    {"h2ws/bench", "h2ws/bench/attack", "h2ws/bench/raw"},
 	"bench/cmd/wsbench": {
-		"h2ws/bench", "h2ws/bench/attack", "h2ws/bench/conform", "h2ws/bench/raw", xHDR, "github.com/charmbracelet/bubbletea", "github.com/charmbracelet/lipgloss", xUnix,
+		"h2ws/bench", "h2ws/bench/attack", "h2ws/bench/conform", "h2ws/bench/raw", "h2ws/bench/soak", xHDR, "github.com/charmbracelet/bubbletea", "github.com/charmbracelet/lipgloss", xUnix,
 	},
 }
 
@@ -53,6 +54,7 @@ var testArrows = map[string][]string{
 	"ws/wsconn":     {"h2ws/engine"},
 	"bench/attack":  {"h2ws/bench/served"},
 	"bench/conform": {"h2ws/bench/served"},
+	"bench/soak":    {"h2ws/engine", "h2ws/ws"},
 
 	"bench/cmd/wsbench": {"h2ws/engine/frame", "h2ws/ws"},
 	"bench/faulty":      {"h2ws/bench", "h2ws/bench/raw", "h2ws/engine", "h2ws/engine/frame", "h2ws/ws"},

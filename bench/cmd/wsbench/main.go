@@ -51,7 +51,7 @@ type command struct {
 
 // commands are all but the demonstration, which has no name.
 func commands() []command {
-	all := []command{{"serve", serve}, {"find", find}, {"compare", compare}, {"report", report}, {"doctor", doctor}, {"conform", conformance}, {"attack", assault}}
+	all := []command{{"serve", serve}, {"find", find}, {"compare", compare}, {"report", report}, {"doctor", doctor}, {"conform", conformance}, {"attack", assault}, {"soak", soakServer}}
 	for _, s := range scenarios {
 		all = append(all, command{s.name, s.run})
 	}

@@ -1,0 +1,130 @@
+package soak
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"h2ws/bench"
+)
+
+// Report is how a server fared.
+type Report struct {
+	Seed          uint64
+	Elapsed       time.Duration // of the load
+	Before, After Sample        // without load
+	Samples       []Sample      // under load
+	Honest        []Honest
+	Attacks       int
+	FellShort     int // of them, where the server did not do what is wanted, which wsbench attack judges
+	Trends        []Trend
+	Faults        []string
+}
+
+// Passed says whether nothing grew, and the honest lost nothing.
+func (r *Report) Passed() bool { return len(r.Faults) == 0 }
+
+// warmUpShare of the time at the beginning is not judged: tables and buffers grow to what the load takes.
+const warmUpShare = 0.2
+
+// leakMax is how many more octets of memory may be held without load afterwards than before: the allocator's, and those
+// of tables that do not shrink.
+const leakMax = 16 << 20
+
+// judge fills in trends and faults.
+func (r *Report) judge() {
+	fault := func(format string, args ...any) { r.Faults = append(r.Faults, fmt.Sprintf(format, args...)) }
+	for _, h := range r.Honest {
+		var delivery *bench.DeliveryError
+		switch {
+		case errors.As(h.Failed, &delivery):
+			fault("%s: messages were lost: %v", h.Name, h.Failed)
+		case h.Failed != nil:
+			fault("%s: ended: %v", h.Name, h.Failed)
+		case h.Lost > 0:
+			fault("%s: %d were lost", h.Name, h.Lost)
+		case h.Done == 0:
+			fault("%s: there were none", h.Name)
+		}
+	}
+	judged := r.warm()
+	if len(judged) < samplesMin {
+		fault("%d samples are too few to tell whether anything grows", len(judged))
+	}
+	for _, of := range trends {
+		t := of.fit(judged)
+		r.Trends = append(r.Trends, t)
+		if t.Grows() {
+			fault("%s grow: %v", t.Name, t)
+		}
+	}
+	if r.After.Descriptors > r.Before.Descriptors {
+		fault("%d descriptors are left without load, before it were %d", r.After.Descriptors, r.Before.Descriptors)
+	}
+	if r.After.Goroutines > r.Before.Goroutines {
+		fault("%d goroutines are left without load, before it were %d", r.After.Goroutines, r.Before.Goroutines)
+	}
+	if more := r.After.RSS - r.Before.RSS; more > leakMax {
+		fault("%.1f MB of memory have not come back", float64(more)/(1<<20))
+	}
+}
+
+// warm are the samples that are judged.
+func (r *Report) warm() []Sample {
+	for i, s := range r.Samples {
+		if s.At >= time.Duration(warmUpShare*float64(r.Elapsed)) {
+			return r.Samples[i:]
+		}
+	}
+	return nil
+}
+
+// WriteTable writes what there is to say.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "\n%v of load, seed %d, %d samples, %d attacks (%d not answered as is wanted)\n", r.Elapsed.Round(time.Second), r.Seed, len(r.Samples), r.Attacks, r.FellShort)
+	for _, h := range r.Honest {
+		fmt.Fprintf(&b, "  %v\n", h)
+	}
+	for _, t := range r.Trends {
+		fmt.Fprintf(&b, "  %s: %v\n", t.Name, t)
+	}
+	fmt.Fprintf(&b, "  before the load: %v\n  after it:        %v\n", r.Before, r.After)
+	for _, fault := range r.Faults {
+		fmt.Fprintf(&b, "FAIL %s\n", fault)
+	}
+	if r.Passed() {
+		b.WriteString("ok: nothing grows, and the honest lost nothing\n")
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// MarshalJSON spells units out in the names.
+func (r *Report) MarshalJSON() ([]byte, error) {
+	type sample struct {
+		Seconds     float64 `json:"seconds"`
+		RSS         int64   `json:"rss_bytes"`
+		Descriptors int     `json:"descriptors"`
+		Goroutines  int     `json:"goroutines"`
+	}
+	all := func(in ...Sample) (out []sample) {
+		for _, s := range in {
+			out = append(out, sample{s.At.Seconds(), s.RSS, s.Descriptors, s.Goroutines})
+		}
+		return out
+	}
+	return json.Marshal(struct {
+		Seed    uint64   `json:"seed"`
+		Seconds float64  `json:"seconds"`
+		Passed  bool     `json:"passed"`
+		Faults  []string `json:"faults,omitempty"`
+		Attacks int      `json:"attacks"`
+		Before  sample   `json:"before"`
+		After   sample   `json:"after"`
+		Samples []sample `json:"samples"`
+	}{r.Seed, r.Elapsed.Seconds(), r.Passed(), r.Faults, r.Attacks, all(r.Before)[0], all(r.After)[0], all(r.Samples...)})
+}
