@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,42 +26,7 @@ var fuzzLimits = Limits{
 	RuleScale:            0.1,
 	StreamTimeout:        2 * time.Second,
 	MessageTimeout:       2 * time.Second,
-}
-
-// fuzzApp counts callbacks by socket and does as it is told.
-type fuzzApp struct {
-	t    *testing.T
-	open map[*ws.Conn]bool
-}
-
-func (a *fuzzApp) OnOpen(c *ws.Conn) {
-	if _, known := a.open[c]; known {
-		a.t.Error("OnOpen twice")
-	}
-	a.open[c] = true
-	c.Send(ws.Text, []byte("welcome"))
-}
-
-func (a *fuzzApp) OnMessage(c *ws.Conn, m ws.Message) {
-	if !a.open[c] {
-		a.t.Error("OnMessage outside of OnOpen and OnClose")
-	}
-	if len(m.Data) > fuzzLimits.MessageSize {
-		a.t.Errorf("a message of %d octets", len(m.Data))
-	}
-	transcriptCommand(c, m)
-}
-
-func (a *fuzzApp) OnClose(c *ws.Conn, err error) {
-	if !a.open[c] {
-		a.t.Error("OnClose without OnOpen, or twice")
-	}
-	a.open[c] = false
-	if err == nil {
-		a.t.Error("OnClose without a reason")
-	}
-	c.Send(ws.Text, []byte("too late"))
-	c.Close(ws.CloseNormal, "")
+	SocketPingInterval:   3 * time.Second,
 }
 
 // FuzzConn gives a fresh connection whatever comes to mind. The input is a script of steps: an octet that says what
@@ -83,6 +49,9 @@ func FuzzConn(f *testing.F) {
 			f.Add(append([]byte{fuzzServe | byte(i%32)<<3}, d.seedFuzz(f, i%4)...))
 		}
 	}
+	for _, script := range fuzzScripts(f) {
+		f.Add(script)
+	}
 	f.Fuzz(func(t *testing.T, script []byte) { playFuzz(t, script) })
 }
 
@@ -93,12 +62,13 @@ const (
 	fuzzTime          // time passes: 2^argument milliseconds
 	fuzzRoom          // the socket takes 2^argument-1 octets from now on; 31: any number
 	fuzzDrain
-	fuzzServe // plain requests have handlers from now on, and the argument says what these do
-	fuzzSteps
+	fuzzServe   // plain requests have handlers from now on, and the argument says what these do
+	fuzzPublish // the application publishes, see fuzzApp.publish
+	fuzzDecide  // and decides a handshake that it deferred
 )
 
 func playFuzz(t *testing.T, script []byte) {
-	app := &fuzzApp{t: t, open: map[*ws.Conn]bool{}}
+	app := newFuzzApp(t)
 	newTestPeer(t, fuzzLimits, app).playFuzz(app, script)
 }
 
@@ -106,7 +76,7 @@ func (p *testPeer) playFuzz(app *fuzzApp, script []byte) {
 	t := p.t
 	handlers := fuzzHandlers{p: p, before: held.Load()}
 	for len(script) > 0 && p.conn.state != connLost {
-		step, argument := int(script[0]&7)%fuzzSteps, int(script[0]>>3)
+		step, argument := int(script[0]&7), int(script[0]>>3)
 		script = script[1:]
 		switch step {
 		case fuzzOctets, fuzzCut:
@@ -138,22 +108,31 @@ func (p *testPeer) playFuzz(app *fuzzApp, script []byte) {
 			p.settle()
 		case fuzzServe:
 			handlers.serve(argument)
+		case fuzzPublish:
+			app.publish(argument)
+			p.settle()
+		case fuzzDecide:
+			app.decide(argument)
+			p.settle()
 		}
 		handlers.play()
 		p.checkFuzz()
+		app.check()
 	}
 	p.conn.lose(net.ErrClosed)
 	p.settle()
 	handlers.end(t)
-	for _, open := range app.open {
-		if open {
-			t.Error("OnClose was not called")
-		}
-	}
+	p.core.now += time.Hour
+	p.core.expirePending()
+	p.settle()
+	app.end()
 	p.conn.weigh()
 	if s := &p.core.stats; s.Sockets != 0 || p.conn.streams.len() != 0 || p.conn.assembly != 0 || p.core.borrowed != 0 || p.core.weight != 0 {
 		t.Errorf("left behind: %d sockets, %d streams, %d octets of messages, %d borrowed segments, a weight of %d",
 			s.Sockets, p.conn.streams.len(), p.conn.assembly, p.core.borrowed, p.core.weight)
+	}
+	if n := len(p.core.pendings); n != 0 || p.core.stats.HandshakesPending != 0 {
+		t.Errorf("%d handshakes are left, %d counted", n, p.core.stats.HandshakesPending)
 	}
 	if at := p.core.nextMessage(); at != never {
 		t.Errorf("a message of nobody is due at %v", at)
@@ -210,10 +189,13 @@ func (p *testPeer) checkFuzz() {
 	}
 	held := 0
 	c.streams.visit(c.streams.size(), c.streams.size(), func(s *stream) {
-		if s.kind == streamSocket {
+		switch s.kind {
+		case streamSocket:
 			held += s.ws.Held()
+		case streamPending:
+			held += cap(p.core.pendings[s].early)
 		}
-		if n := s.Buffered(); n > fuzzLimits.Queue.MaxBytes+fuzzLimits.MessageSize+4 {
+		if n := s.Buffered(); n > fuzzLimits.Queue.MaxBytes+fuzzPublishMax+4 {
 			t.Errorf("stream %d queues %d octets", s.id, n)
 		}
 	})
@@ -254,6 +236,13 @@ func (d dialogue) seedFuzz(t testing.TB, cut int) (script []byte) {
 			script = append(script, fuzzTime|byte(argument)<<3)
 		case line == "@drain":
 			script = append(script, fuzzDrain)
+		case strings.HasPrefix(line, "@"):
+			what, number, _ := strings.Cut(line[1:], " ")
+			n, _ := strconv.Atoi(number)
+			if n = 2 * (n - 1); what == "reject" {
+				n++
+			}
+			script = append(script, fuzzDecide|byte(n)<<3)
 		}
 	}
 	return script

@@ -219,7 +219,7 @@ func FuzzRaw(f *testing.F) {
 	f.Add(false, []byte("\x00\x00\x10GET / HTTP/1.1\r\n"))
 	f.Add(false, append([]byte("\x01\x00\x18"), frame.Preface...))
 	f.Fuzz(func(t *testing.T, raw bool, script []byte) {
-		app := &fuzzApp{t: t, open: map[*ws.Conn]bool{}}
+		app := newFuzzApp(t)
 		p := newUnconnectedPeer(t, fuzzLimits, app)
 		if raw {
 			p.upgrade("/")
