@@ -13,11 +13,12 @@ import (
 // wantsUpgrade reports whether a request is the opening handshake of a WebSocket, or means to be.
 func wantsUpgrade(r *http.Request) bool { return hasToken(r.Header["Upgrade"], "websocket") }
 
-// hasToken reports whether a list, which may span several fields, has an element, in any case.
+// hasToken reports whether a list, which may span several fields, has an element, in any case of ASCII: what only
+// Unicode takes for the same, as U+017F for an s, is longer, and another word to a proxy.
 func hasToken(fields []string, token string) bool {
 	for _, list := range fields {
 		for element := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(strings.Trim(element, " \t"), token) {
+			if element = strings.Trim(element, " \t"); len(element) == len(token) && strings.EqualFold(element, token) {
 				return true
 			}
 		}

@@ -101,7 +101,7 @@ func (r *Request) recvRegular(f Field) *Malformed {
 		// "Any message containing connection-specific header fields MUST be treated as malformed" (§8.2.2).
 		return errConnection
 	}
-	if f.Name == "te" && !strings.EqualFold(f.Value, "trailers") {
+	if f.Name == "te" && !(len(f.Value) == len("trailers") && strings.EqualFold(f.Value, "trailers")) {
 		return errTE // "it MUST NOT contain any value other than "trailers"" (§8.2.2)
 	}
 	if r.trailers {

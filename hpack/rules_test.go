@@ -88,6 +88,7 @@ var malformedRequests = []struct {
 	{"proxy-connection", get("proxy-connection", "keep-alive"), errConnection},
 	{"transfer-encoding", get("transfer-encoding", "chunked"), errConnection},
 	{"te with more than trailers", get("te", "trailers, deflate"), errTE},
+	{"te with another s", get("te", "trailer\u017f"), errTE},
 	{"te without trailers", get("te", "gzip"), errTE},
 	{"empty te", get("te", ""), errTE},
 
