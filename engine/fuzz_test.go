@@ -73,7 +73,6 @@ func playFuzz(t *testing.T, script []byte) {
 }
 
 func (p *testPeer) playFuzz(app *fuzzApp, script []byte) {
-	t := p.t
 	handlers := fuzzHandlers{p: p, before: held.Load()}
 	for len(script) > 0 && p.conn.state != connLost {
 		step, argument := int(script[0]&7), int(script[0]>>3)
@@ -119,6 +118,12 @@ func (p *testPeer) playFuzz(app *fuzzApp, script []byte) {
 		p.checkFuzz()
 		app.check()
 	}
+	p.endFuzz(app, &handlers)
+}
+
+// endFuzz loses the connection. Nothing may be left of it.
+func (p *testPeer) endFuzz(app *fuzzApp, handlers *fuzzHandlers) {
+	t := p.t
 	p.conn.lose(net.ErrClosed)
 	p.settle()
 	handlers.end(t)
