@@ -105,12 +105,18 @@ func (p *Process) ticks() (time.Duration, error) {
 }
 
 // RSS returns the resident memory of the process, in octets.
-func (p *Process) RSS() (int64, error) {
+func (p *Process) RSS() (int64, error) { return p.status("VmRSS:") }
+
+// Anonymous returns what of it is no file's, in octets. The rest are pages of the executable, each of which comes when it
+// is used first.
+func (p *Process) Anonymous() (int64, error) { return p.status("RssAnon:") }
+
+func (p *Process) status(field string) (int64, error) {
 	b, err := os.ReadFile(filepath.Join(p.dir, "status"))
 	if err != nil {
 		return 0, err
 	}
-	return parseStatus(b)
+	return parseStatus(b, field)
 }
 
 // Descriptors returns how many the process has open.
@@ -165,15 +171,15 @@ func parseStat(b []byte) (time.Duration, error) {
 	return time.Duration(user+system) * tick, err
 }
 
-// parseStatus reads the line "VmRSS:	  1234 kB" of /proc/PID/status. A zombie has none.
-func parseStatus(b []byte) (int64, error) {
+// parseStatus reads a line as "VmRSS:	  1234 kB" of /proc/PID/status. A zombie has none.
+func parseStatus(b []byte, field string) (int64, error) {
 	for line := range bytes.Lines(b) {
-		if value, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
+		if value, ok := bytes.CutPrefix(line, []byte(field)); ok {
 			kB, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
 			return kB << 10, err
 		}
 	}
-	return 0, errors.New("status has no VmRSS: the process has ended")
+	return 0, fmt.Errorf("status has no %s the process has ended", field)
 }
 
 // ownRSS is that of this process, 0 where it cannot be read.
@@ -182,7 +188,7 @@ func ownRSS() int64 {
 	if err != nil {
 		return 0
 	}
-	rss, err := parseStatus(b)
+	rss, err := parseStatus(b, "VmRSS:")
 	if err != nil {
 		return 0
 	}

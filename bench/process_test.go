@@ -40,10 +40,13 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParseStatus(t *testing.T) {
-	if rss, err := parseStatus(readTestdata(t, "status")); err != nil || rss != 3712<<10 {
+	if rss, err := parseStatus(readTestdata(t, "status"), "VmRSS:"); err != nil || rss != 3712<<10 {
 		t.Errorf("got %d, %v", rss, err)
 	}
-	if rss, err := parseStatus([]byte("Name:\tzombie\nState:\tZ (zombie)\n")); err == nil {
+	if own, err := parseStatus(readTestdata(t, "status"), "RssAnon:"); err != nil || own != 400<<10 {
+		t.Errorf("RssAnon is %d (%v), want 400 kB", own, err)
+	}
+	if rss, err := parseStatus([]byte("Name:\tzombie\nState:\tZ (zombie)\n"), "VmRSS:"); err == nil {
 		t.Errorf("a process that has ended: got %d, want an error", rss)
 	}
 }

@@ -108,12 +108,13 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	type sample struct {
 		Seconds     float64 `json:"seconds"`
 		RSS         int64   `json:"rss_bytes"`
+		Anonymous   int64   `json:"rss_anonymous_bytes"`
 		Descriptors int     `json:"descriptors"`
 		Goroutines  int     `json:"goroutines"`
 	}
 	all := func(in ...Sample) (out []sample) {
 		for _, s := range in {
-			out = append(out, sample{s.At.Seconds(), s.RSS, s.Descriptors, s.Goroutines})
+			out = append(out, sample{s.At.Seconds(), s.RSS, s.Anonymous, s.Descriptors, s.Goroutines})
 		}
 		return out
 	}

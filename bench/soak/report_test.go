@@ -17,7 +17,7 @@ const mb = 1 << 20
 // calm is an hour in which nothing is wrong: what is held comes and goes.
 func calm() *Report {
 	random := rand.New(rand.NewPCG(1, 2))
-	level := Sample{RSS: 40 * mb, Descriptors: 300, Goroutines: 30}
+	level := Sample{RSS: 40 * mb, Anonymous: 30 * mb, Descriptors: 300, Goroutines: 30}
 	r := &Report{Elapsed: time.Hour, Before: Sample{RSS: 20 * mb, Descriptors: 15, Goroutines: 10}, Honest: []Honest{{Name: "echoes", Done: 1}}}
 	r.After = r.Before
 	for i := range 120 {
@@ -50,6 +50,7 @@ func TestJudge(t *testing.T) {
 		"memory shrinks":           {each(func(i int, s *Sample) { s.RSS -= int64(i) * 100 << 10 }), ""},
 		"memory grows":             {each(func(i int, s *Sample) { s.RSS += int64(i) * 100 << 10 }), "memory grow: "},
 		"memory grows by little":   {each(func(i int, s *Sample) { s.RSS += int64(i) * 30 << 10 }), ""},
+		"anonymous memory grows":   {each(func(i int, s *Sample) { s.Anonymous += int64(i) * 100 << 10 }), "anonymous memory grow: "},
 		"descriptors grow":         {each(func(i int, s *Sample) { s.Descriptors += i / 2 }), "descriptors grow: "},
 		"goroutines grow":          {each(func(i int, s *Sample) { s.Goroutines += i / 4 }), "goroutines grow: "},
 		"descriptors are left":     {func(r *Report) { r.After.Descriptors++ }, "16 descriptors are left without load, before it were 15"},
@@ -87,7 +88,7 @@ func TestFit(t *testing.T) {
 	for i := range 11 {
 		samples = append(samples, Sample{At: time.Duration(i) * time.Second, Goroutines: 100 + 3*i})
 	}
-	got := trends[2].fit(samples)
+	got := trends[3].fit(samples)
 	if got.Level < 114.999 || got.Level > 115.001 || got.Slope < 2.999 || got.Slope > 3.001 || got.Error > 1e-6 || got.Rise() < 29.99 || !got.Grows() {
 		t.Errorf("%+v: %v", got, got)
 	}
@@ -98,11 +99,11 @@ func TestFit(t *testing.T) {
 	for i := range samples {
 		samples[i].At = 0
 	}
-	if got := trends[2].fit(samples); got.Slope != 0 || got.Grows() {
+	if got := trends[3].fit(samples); got.Slope != 0 || got.Grows() {
 		t.Errorf("all at once: %+v", got)
 	}
 	for n := range 3 {
-		if got := trends[2].fit(samples[:n]); got.Slope != 0 || got.Grows() {
+		if got := trends[3].fit(samples[:n]); got.Slope != 0 || got.Grows() {
 			t.Errorf("of %d: %+v", n, got)
 		}
 	}

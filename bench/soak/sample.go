@@ -21,12 +21,14 @@ import (
 type Sample struct {
 	At          time.Duration // since the load began
 	RSS         int64         // octets, after the server has collected its garbage
+	Anonymous   int64         // of that what is no file's; the rest is the executable, as far as it has been used
 	Descriptors int
 	Goroutines  int // 0: not known
 }
 
 func (s Sample) String() string {
-	return fmt.Sprintf("%v  RSS %.1f MB, %d descriptors, %d goroutines", s.At.Round(time.Second), float64(s.RSS)/(1<<20), s.Descriptors, s.Goroutines)
+	return fmt.Sprintf("%v  RSS %.1f MB, %.1f of it anonymous, %d descriptors, %d goroutines",
+		s.At.Round(time.Second), float64(s.RSS)/(1<<20), float64(s.Anonymous)/(1<<20), s.Descriptors, s.Goroutines)
 }
 
 // sampler looks at a server.
@@ -64,6 +66,9 @@ func (s *sampler) take(ctx context.Context) (Sample, error) {
 
 func (s *sampler) look(ctx context.Context) (sample Sample, err error) {
 	if sample.RSS, err = s.process.RSS(); err != nil {
+		return sample, err
+	}
+	if sample.Anonymous, err = s.process.Anonymous(); err != nil {
 		return sample, err
 	}
 	if sample.Descriptors, err = s.process.Descriptors(); err != nil {

@@ -12,14 +12,12 @@ import (
 // than what comes and goes anyway, and does so beyond doubt: its slope less twice its standard error still has it
 // rise as much.
 type Trend struct {
-	Name   string
-	Level  float64       // mean of the samples
-	Span   time.Duration // from the first to the last
-	Slope  float64       // a second
-	Error  float64       // standard error of that
-	Least  float64       // a rise below is none
-	format string
-	scale  float64
+	Name  string
+	Level float64       // mean of the samples
+	Span  time.Duration // from the first to the last
+	Slope float64       // a second
+	Error float64       // standard error of that
+	of    trend
 }
 
 // growthShare is what a rise must exceed, of the level.
@@ -32,20 +30,21 @@ const samplesMin = 10
 type trend struct {
 	name   string
 	of     func(Sample) float64
-	least  float64 // what comes and goes anyway
+	least  float64 // what comes and goes anyway: a rise below is none
 	format string
-	scale  float64
+	scale  float64 // of what format prints
 }
 
 var trends = []trend{
 	{"memory", func(s Sample) float64 { return float64(s.RSS) }, 4 << 20, "%.2f MB", 1 << 20},
+	{"anonymous memory", func(s Sample) float64 { return float64(s.Anonymous) }, 4 << 20, "%.2f MB", 1 << 20},
 	{"descriptors", func(s Sample) float64 { return float64(s.Descriptors) }, 10, "%.1f", 1},
 	{"goroutines", func(s Sample) float64 { return float64(s.Goroutines) }, 10, "%.1f", 1},
 }
 
 // fit needs two samples at different times to have a slope, and three for its error.
 func (f trend) fit(samples []Sample) Trend {
-	t := Trend{Name: f.name, Least: f.least, format: f.format, scale: f.scale}
+	t := Trend{Name: f.name, of: f}
 	n := float64(len(samples))
 	if n < 3 {
 		return t
@@ -81,11 +80,11 @@ func (t Trend) Rise() float64 { return t.Slope * t.Span.Seconds() }
 // Grows says whether the figure does.
 func (t Trend) Grows() bool {
 	sure := (t.Slope - 2*t.Error) * t.Span.Seconds()
-	return sure > max(t.Least, growthShare*t.Level)
+	return sure > max(t.of.least, growthShare*t.Level)
 }
 
 func (t Trend) String() string {
-	amount := func(v float64) string { return fmt.Sprintf(t.format, v/t.scale) }
+	amount := func(v float64) string { return fmt.Sprintf(t.of.format, v/t.of.scale) }
 	return fmt.Sprintf("level %s, rises by %s in %v (%s +- %s an hour)", amount(t.Level), amount(t.Rise()), t.Span.Round(time.Second),
 		amount(t.Slope*3600), amount(2*t.Error*3600))
 }

@@ -38,6 +38,7 @@ Wsbench measures WebSockets over HTTP/2 (RFC 8441).
   wsbench compare [flags] [URL ...]  what servers cost beside each other
   wsbench conform [flags] URL        how well a server keeps to RFC 8441 and RFC 6455
   wsbench attack [flags] URL         how well it bears what brings servers down
+  wsbench soak [flags] [URL]         whether anything grows under honest load and attacks
   wsbench report [flags] FILE        results that -json saved, once more
   wsbench doctor [flags]             what limits load on this machine
   wsbench serve [flags]              the server that the others start
