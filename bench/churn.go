@@ -166,10 +166,10 @@ func (h *churn) adopt(ev events) error {
 	for len(h.dialing) > 0 {
 		select {
 		case r := <-h.redials:
+			delete(h.dialing, r.number)
 			if r.err != nil {
 				return fmt.Errorf("after a killed connection: %w", r.err)
 			}
-			delete(h.dialing, r.number)
 			c := h.cl.newConn(r.number)
 			c.events = ev
 			for range h.cl.conns[r.number].slots {
