@@ -55,7 +55,7 @@ func (f *foes) attack(ctx context.Context, begin time.Time, sample func()) error
 		if err := sleep(ctx, rest); err != nil {
 			return err
 		}
-		if now := time.Now(); now.After(due) {
+		if now := time.Now(); now.After(due) && now.Sub(begin) < f.duration { // an attack may have taken longer than there was
 			due = now.Add(f.interval)
 			sample()
 		}

@@ -2,7 +2,9 @@ package soak
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -45,47 +47,73 @@ var honestAddr = netip.AddrFrom4([4]byte{127, 0, 0, 2})
 // worker is one who does such load.
 type worker struct {
 	honest
-	done   atomic.Int64 // messages
-	result bench.Result
-	err    error
+	late *lateness
+	out  io.Writer
+
+	progress atomic.Int64 // messages of this run
+	before   atomic.Int64 // of those before it
+	runs     int
+	total    Honest
 }
 
-// work opens the sockets, has them work, and closes them.
-func (w *worker) work(ctx context.Context, cfg *Config) {
+// work opens the sockets, has them work, and closes them. A load that ends early when this process itself was late begins
+// anew.
+func (w *worker) work(ctx context.Context, cfg *Config) error {
+	end := time.Now().Add(cfg.Duration)
+	for {
+		left := max(time.Until(end), time.Second)
+		r, err := w.run(ctx, cfg, left)
+		w.runs++
+		w.total.add(r)
+		w.progress.Store(0)
+		w.before.Store(int64(w.total.Done))
+		late := ctx.Err() == nil && w.late.excuses(time.Now())
+		if err == nil || !late || !excusable(err) {
+			return err
+		}
+		fmt.Fprintf(w.out, "%s: begins anew, as this process was late itself: %v\n", w.name, err)
+	}
+}
+
+// excusable says whether an end may come of being late: not of messages that are wrong.
+func excusable(err error) bool {
+	var fault *bench.FaultError
+	var delivery *bench.DeliveryError
+	return !errors.As(err, &fault) && !errors.As(err, &delivery)
+}
+
+func (w *worker) run(ctx context.Context, cfg *Config, left time.Duration) (r bench.Result, err error) {
 	bc := bench.DefaultConfig()
-	bc.Target, bc.Duration = cfg.Target, cfg.Duration
+	bc.Target, bc.Duration = cfg.Target, left
 	if len(bc.Locals) == 0 {
 		bc.Locals = []netip.Addr{honestAddr}
 	}
-	bc.Progress = func(p bench.Progress) { w.done.Store(int64(p.Done)) }
+	bc.Progress = func(p bench.Progress) { w.progress.Store(int64(p.Done)) }
 	bc.Pace.WarmUp = time.Second
 	w.set(&bc)
-	w.err = w.run(ctx, bc)
-}
-
-func (w *worker) run(ctx context.Context, bc bench.Config) error {
 	cl, err := bench.Dial(ctx, bc)
 	if err != nil {
-		return err
+		return r, err
 	}
 	defer cl.Close()
 	if _, err := cl.Open(ctx); err != nil {
-		return fmt.Errorf("opening: %w", err)
+		return r, fmt.Errorf("opening: %w", err)
 	}
-	if w.result, err = w.measure(cl, ctx); err != nil {
-		return err
+	if r, err = w.measure(cl, ctx); err != nil {
+		r.Lost = 0 // what was on its way went with its connection
+		return r, err
 	}
 	if _, err := cl.CloseSockets(ctx); err != nil {
-		return fmt.Errorf("closing: %w", err)
+		return r, fmt.Errorf("closing: %w", err)
 	}
-	return nil
+	return r, nil
 }
 
 // crowdText is how far they have come.
 func crowdText(crowd []*worker) string {
 	var all []string
 	for _, w := range crowd {
-		all = append(all, fmt.Sprintf("%d %s", w.done.Load(), w.name))
+		all = append(all, fmt.Sprintf("%d %s", w.before.Load()+w.progress.Load(), w.name))
 	}
 	return strings.Join(all, ", ")
 }
@@ -96,23 +124,38 @@ type Honest struct {
 	Done   int // messages that came
 	Lost   int
 	Churn  bench.Churned
-	P50    time.Duration // from when a message was due until it came
+	Anew   int           // times that it began anew, as this process itself was late
+	P50    time.Duration // from when a message was due until it came, in the longest run
 	P99    time.Duration
 	Failed error // why it ended early: a socket or connection that the server ended, a message that is not the one expected
+	most   int   // messages of the longest run
 }
 
 func (w *worker) outcome() Honest {
-	h := Honest{Name: w.name, Done: w.result.Count, Lost: w.result.Lost, Churn: w.result.Churned, Failed: w.err}
-	if l := w.result.Latency; l != nil {
-		h.P50, h.P99 = l.P50, l.P99
-	}
+	h := w.total
+	h.Name, h.Anew = w.name, w.runs-1
 	return h
+}
+
+func (h *Honest) add(r bench.Result) {
+	h.Done += r.Count
+	h.Lost += r.Lost
+	h.Churn.Closes += r.Churned.Closes
+	h.Churn.Resets += r.Churned.Resets
+	h.Churn.Kills += r.Churned.Kills
+	h.Churn.Reopened += r.Churned.Reopened
+	if l := r.Latency; l != nil && r.Count > h.most {
+		h.P50, h.P99, h.most = l.P50, l.P99, r.Count
+	}
 }
 
 func (h Honest) String() string {
 	s := fmt.Sprintf("%d %s, %d lost; p50 %v, p99 %v", h.Done, h.Name, h.Lost, h.P50.Round(time.Microsecond), h.P99.Round(time.Microsecond))
 	if h.Churn != (bench.Churned{}) {
 		s += fmt.Sprintf("; %d sockets closed, %d reset, %d connections killed, %d sockets opened again", h.Churn.Closes, h.Churn.Resets, h.Churn.Kills, h.Churn.Reopened)
+	}
+	if h.Anew > 0 {
+		s += fmt.Sprintf("; begun anew %d times", h.Anew)
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ type Report struct {
 	Samples       []Sample      // under load
 	Honest        []Honest
 	Attacks       int
-	FellShort     int // of them, where the server did not do what is wanted, which wsbench attack judges
+	FellShort     int    // of them, where the server did not do what is wanted, which wsbench attack judges
+	Late          string // how late this process was itself
 	Trends        []Trend
 	Faults        []string
 }
@@ -42,6 +44,8 @@ func (r *Report) judge() {
 		switch {
 		case errors.As(h.Failed, &delivery):
 			fault("%s: messages were lost: %v", h.Name, h.Failed)
+		case errors.Is(h.Failed, context.Canceled):
+			// because another has failed
 		case h.Failed != nil:
 			fault("%s: ended: %v", h.Name, h.Failed)
 		case h.Lost > 0:
@@ -89,6 +93,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	for _, h := range r.Honest {
 		fmt.Fprintf(&b, "  %v\n", h)
 	}
+	fmt.Fprintf(&b, "  the load's own process: %s\n", r.Late)
 	for _, t := range r.Trends {
 		fmt.Fprintf(&b, "  %s: %v\n", t.Name, t)
 	}

@@ -78,14 +78,19 @@ func (r *Report) bear(ctx context.Context, cfg *Config, s *sampler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
+	late := &lateness{}
+	all.Go(func() { late.watch(ctx) })
 	crowd := make([]*worker, len(cfg.loads))
+	done := make(chan *worker, len(cfg.loads))
 	for i, h := range cfg.loads {
-		crowd[i] = &worker{honest: h}
-		all.Go(func() {
-			if crowd[i].work(ctx, cfg); crowd[i].err != nil {
+		w := &worker{honest: h, late: late, out: cfg.Out}
+		crowd[i] = w
+		go func() {
+			if w.total.Failed = w.work(ctx, cfg); w.total.Failed != nil {
 				cancel() // it is over: the server has failed
 			}
-		})
+			done <- w
+		}()
 	}
 	foes := newFoes(cfg)
 	err := foes.attack(ctx, begin, func() {
@@ -101,14 +106,20 @@ func (r *Report) bear(ctx context.Context, cfg *Config, s *sampler) error {
 	if err != nil {
 		cancel()
 	}
-	all.Wait()
+	failed := false
+	for range crowd {
+		w := <-done
+		failed = failed || w.total.Failed != nil && !errors.Is(w.total.Failed, context.Canceled)
+	}
 	r.Elapsed = time.Since(begin)
-	r.Attacks, r.FellShort = foes.made, foes.fellShort
+	cancel()
+	all.Wait()
 	for _, w := range crowd {
 		r.Honest = append(r.Honest, w.outcome())
-		if w.err != nil && !errors.Is(w.err, context.Canceled) {
-			err = nil // but for the server's failing it would have gone on
-		}
+	}
+	r.Attacks, r.FellShort, r.Late = foes.made, foes.fellShort, late.String()
+	if failed {
+		return nil // but for the server's failing it would have gone on
 	}
 	return err
 }

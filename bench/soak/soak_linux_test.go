@@ -60,9 +60,9 @@ func soakOf(t *testing.T, addr string, patience time.Duration) *Report {
 		set := loads[i].set
 		loads[i].set = func(cfg *bench.Config) {
 			set(cfg)
-			cfg.Sockets = 20
+			cfg.Sockets = 40
 			cfg.Conns = min(cfg.Conns, cfg.Sockets)
-			cfg.Churn.Closes, cfg.Churn.Resets = 20, 20
+			cfg.Churn.Closes, cfg.Churn.Resets = 5, 5
 		}
 	}
 	r, err := Run(t.Context(), Config{
