@@ -47,8 +47,8 @@ type echo struct {
 // recover, and what is sent to it fills memory.
 const awayMax = 1 << 20
 
-// graceMax is how long echoes are awaited when all is sent.
-const graceMax = 5 * time.Second
+// graceMax is how long echoes are awaited when all is sent: as long as deliveries.
+const graceMax = quietMax
 
 // OverloadError is a server that fell behind the rate for good.
 type OverloadError struct{ Away int }
