@@ -182,7 +182,7 @@ func (d *door) write(octets []byte) {
 }
 
 func (d *door) sleep(pause time.Duration) {
-	time.Sleep(pause) // for HTTP/1.1's server
+	<-time.After(pause) // on the fake clock, for HTTP/1.1's server
 	if d.client == nil || d.socket {
 		d.p.later(pause)
 	}
@@ -237,7 +237,7 @@ func (d *door) end(quick bool) {
 		if d.client.Close(); d.socket != (d.released != nil) {
 			t.Error("released and not adopted")
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour) // on the fake clock
 		synctest.Wait()
 		<-d.read
 	}
