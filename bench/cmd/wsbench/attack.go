@@ -27,7 +27,7 @@ machine's doing. The server must echo messages, and be on this machine: no other
 loopback is taken. http and ws are cleartext HTTP/2 with prior knowledge, https and wss TLS; HOST:PORT is http.
 
 An attack passes if the server does what is wanted of it, memory and waits stay within bounds, and the memory is
-free again 5 s later. The exit status is 0 if all pass, 1 if one does not, 2 if the server is not to be spoken to.
+free again 5 s later. The exit status is 0 if all pass, 3 if one does not, 2 if the server is not to be spoken to.
 
   wsbench attack -quick 127.0.0.1:8080
   wsbench attack -rule reset,fault/malformed http://127.0.0.1:8080/`
@@ -75,7 +75,7 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		}
 	}
 	if err == nil && report.Failed() > 0 {
-		return &verdictError{exitFellShort}
+		return errFellShort
 	}
 	return err
 }

@@ -28,7 +28,7 @@ printed. Something grows if, after a fifth of the time, the line of least square
 without load, there must be no more descriptors and goroutines than before it, and no more than 16 MB of memory more. No
 echo and no delivery may be lost, no socket and no connection of the honest ended by the server.
 
-The exit status is 0 if all of that holds, 1 if it does not, 2 if the server is not to be spoken to.`
+The exit status is 0 if all of that holds, 3 if it does not, 2 if the server is not to be spoken to.`
 
 func soakServer(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	cfg := soak.Config{Out: stdout}
@@ -87,7 +87,7 @@ func soakServer(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 		return err
 	}
 	if !report.Passed() {
-		return &verdictError{exitFellShort}
+		return errFellShort
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ const (
 	exitOK          = 0
 	exitUsage       = 1   // the command line
 	exitFailure     = 2   // the connection, the protocol, or the machine
-	exitMissed      = 3   // an objective
+	exitMissed      = 3   // an objective, or what the server was judged by
 	exitInvalid     = 4   // the loader was the bottleneck
 	exitInterrupted = 130 // SIGINT or SIGTERM; what was measured until then has been printed
 )
@@ -67,12 +67,11 @@ func judge(r *bench.Report, objectives sloFlag, err error) error {
 func status(err error, stderr io.Writer) int {
 	var usage *usageError
 	var invalid *invalidError
-	var fellShort *verdictError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case errors.As(err, &fellShort):
-		return fellShort.status
+	case errors.Is(err, errFellShort):
+		return exitMissed
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "wsbench: interrupted")
 		return exitInterrupted

@@ -11,16 +11,8 @@ import (
 	"h2ws/bench/raw"
 )
 
-// Exit statuses of conform and attack, which judge a server.
-const (
-	exitFellShort = 1
-	exitLenient   = 3
-)
-
-// verdictError is a server that fell short. What there is to say has been written.
-type verdictError struct{ status int }
-
-func (e *verdictError) Error() string { return "the server fell short" }
+// errFellShort is a server that was judged. What there is to say has been written.
+var errFellShort = errors.New("the server fell short")
 
 // verdict is what a server is told. It is a json.Marshaler besides.
 type verdict interface {
