@@ -52,17 +52,17 @@ func (t *streamTable) insert(s *stream) {
 	if 4*(t.n+1) > 3*len(t.ids) {
 		t.resize(max(streamTableMin, 2*len(t.ids)))
 	}
-	t.put(s)
+	t.put(s.id, s)
 	t.n++
 }
 
-func (t *streamTable) put(s *stream) {
+func (t *streamTable) put(id uint32, s *stream) {
 	mask := uint32(len(t.ids) - 1)
-	i := t.home(s.id)
+	i := t.home(id)
 	for t.ids[i&mask] != 0 {
 		i++
 	}
-	t.ids[i&mask], t.streams[i&mask] = s.id, s
+	t.ids[i&mask], t.streams[i&mask] = id, s
 }
 
 // remove takes id out and closes the gap, so that searches need no marks of the dead.
@@ -87,7 +87,7 @@ func (t *streamTable) remove(id uint32) {
 }
 
 // shrink gives memory back when an eighth of the table is full, far enough from growing that it can't flap. To move what
-// is left of a million streams takes 13 ms, which is not for a turn that has many more to remove.
+// is left of a million streams takes milliseconds, which are not for a turn that has many more to remove.
 func (t *streamTable) shrink() {
 	if len(t.ids) > streamTableMin && 8*t.n < len(t.ids) {
 		t.resize(len(t.ids) / 4)
@@ -96,14 +96,14 @@ func (t *streamTable) shrink() {
 
 func (t *streamTable) resize(size int) {
 	size = max(size, streamTableMin)
-	old := t.streams
+	ids, streams := t.ids, t.streams
 	if t.seed[1] == 0 {
 		t.seed = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
 	}
 	t.ids, t.streams = make([]uint32, size), make([]*stream, size)
-	for _, s := range old {
-		if s != nil {
-			t.put(s)
+	for i, id := range ids {
+		if id != 0 {
+			t.put(id, streams[i])
 		}
 	}
 }

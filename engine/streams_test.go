@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // checkTable compares the table with the model: every id is found, none is there twice, and the table is
@@ -174,5 +176,26 @@ func TestStreamTableVisit(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// BenchmarkStreamTableGrowth fills a table; ms/resize is the longest that an insertion takes for which it grows.
+func BenchmarkStreamTableGrowth(b *testing.B) {
+	for _, n := range []int{300_000, 1_000_000} {
+		all := make([]stream, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			longest := time.Duration(0)
+			for range b.N {
+				var t streamTable
+				for i := range all {
+					all[i].id = uint32(2*i + 1)
+					size, start := t.size(), time.Now()
+					if t.insert(&all[i]); t.size() != size {
+						longest = max(longest, time.Since(start))
+					}
+				}
+			}
+			b.ReportMetric(longest.Seconds()*1000, "ms/resize")
+		})
 	}
 }
