@@ -185,6 +185,30 @@ func TestAgeBeforeALag(t *testing.T) {
 	}
 }
 
+// The window opens when what was sent directly is too old already, and was all that waited before what lags.
+func TestAgeBeforeALagWhenSent(t *testing.T) {
+	for policy, want := range map[ws.Policy][]string{
+		ws.CloseSlow:  {"1 close 1008", "1 end"},
+		ws.DropNewest: {"1 3", "1 4", "1 6"},
+		ws.DropOldest: {"1 3", "1 4", "1 6"},
+	} {
+		p := openLagging(t, Limits{Queue: ws.QueueLimits{MaxAge: time.Second, Policy: policy}, PingInterval: -1},
+			TopicOptions{Queue: &ws.QueueLimits{}}, 1)
+		p.drain()
+		p.hearsNumbers("what lagged", 0, 3)
+		p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
+		p.all[0].Send(ws.Text, []byte("direct"))
+		p.settle()
+		p.publish("3", "4")
+		p.topic.PublishExcept(prepared(t, "5"), p.all[0])
+		p.publish("6")
+		p.lags("behind what was sent", 1)
+		p.core.now += 2 * time.Second
+		p.drain()
+		p.hears(policy.String(), want...)
+	}
+}
+
 // A socket lags behind one of its topics. What comes from another puts what it has not got into its queue.
 func TestLaggingBehindOneOfSeveralTopics(t *testing.T) {
 	p := openLagging(t, Limits{}, TopicOptions{}, 1)

@@ -109,8 +109,11 @@ func (s *stream) dropStaleNext() bool {
 			next = nil
 		}
 		size += len(g.b)
-		if g.kind == segmentMessage && !g.begun && s.stale(g) && !s.dropAged(g) {
-			return false
+		if g.kind == segmentMessage && !g.begun && s.stale(g) {
+			s.catchUp() // who lags has more behind it; review has visited it, so this drops nothing
+			if !s.dropAged(g) {
+				return false
+			}
 		}
 		g = next
 	}
