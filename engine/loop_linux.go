@@ -29,7 +29,8 @@ type loop struct {
 
 	reading    []*conn // may have something to be read
 	readBefore []*conn // memory for reading
-	buf        []byte  // what one read may return
+	upgrades   []upgrading
+	buf        []byte // what one read may return
 	gather     *gather
 	opened     []byte  // what one record of TLS said
 	plain      *gather // what the next will say
@@ -48,6 +49,12 @@ type loop struct {
 
 	mu       sync.Mutex
 	snapshot Stats // core.stats as of the last turn
+}
+
+// upgrading is a connection whose handshake over HTTP/1.1 is to be decided before the turn ends.
+type upgrading struct {
+	c       *conn
+	upgrade *upgrade
 }
 
 // stopState is how far the loop is on its way to its end.
@@ -115,6 +122,7 @@ func (l *loop) turn() {
 	k.openWaiting()
 	l.readAll()
 	l.output()
+	l.openUpgrades()
 	k.judge()
 	k.relieve()
 	k.tellDrops()
@@ -238,10 +246,23 @@ func (l *loop) adopt(a *arrival) {
 		c.recv(a.ahead) // behind an opening handshake
 	}
 	if a.upgrade != nil {
-		l.readConn(c) // there must be nothing
-		c.openUpgrade(a.upgrade)
+		l.upgrades = append(l.upgrades, upgrading{c, a.upgrade})
 	}
 	l.follow(c)
+}
+
+// openUpgrades has the handshakes over HTTP/1.1 decided that came in this turn. To be sure that there is nothing behind
+// them is to read, for which this is the place: posts are also delivered in the midst of reading from another connection.
+func (l *loop) openUpgrades() {
+	for i := 0; i < len(l.upgrades); i++ { // reading may deliver more of them
+		l.heart.beat()
+		u := l.upgrades[i]
+		l.readConn(u.c)
+		u.c.openUpgrade(u.upgrade)
+		l.follow(u.c)
+	}
+	clear(l.upgrades)
+	l.upgrades = l.upgrades[:0]
 }
 
 func (l *loop) place(c *conn) (index int) {
