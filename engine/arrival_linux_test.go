@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 
+	"h2ws/engine"
 	"h2ws/engine/frame"
 	"h2ws/ws"
 )
@@ -44,11 +45,20 @@ func burst(t *testing.T, c *client, blocked, release chan struct{}, n int, durin
 	c.wantOf(id, "the end", "close 1000", "end")
 }
 
-// askUpgrades asks for WebSockets over HTTP/1.1, whose connections arrive at a loop that is blocked.
-func askUpgrades(t *testing.T, r *running, n int) (conns []*tls.Conn) {
+// askUpgrades asks for WebSockets over HTTP/1.1, whose connections arrive at a loop that is blocked. end says close_notify
+// with it.
+func askUpgrades(t *testing.T, r *running, n int, end bool) (conns []*tls.Conn) {
 	for range n {
-		nc := r.shake(clientConfig("http/1.1"))
+		wire := &holder{Conn: dialTCP(t, r.addr)}
+		nc := shake(t, wire, clientConfig("http/1.1"))
+		wire.holds = true
 		io.WriteString(nc, handshake("/", "Origin", "https://example.com"))
+		if end {
+			nc.CloseWrite()
+		}
+		if wire.holds = false; wire.letGo() != nil {
+			t.Fatal("the server does not listen")
+		}
 		conns = append(conns, nc)
 	}
 	until(t, "they wait for the loop", func() bool { return r.Arriving() == n })
@@ -64,27 +74,36 @@ func TestArrivalInTheMidstOfABurst(t *testing.T) {
 	r := serve(t, s)
 	c := newClient(t, r.shake(clientConfig("h2")), roomy...)
 	burst(t, c, blocked, release, 100, func() {
-		for _, nc := range askUpgrades(t, r, 3) {
+		for _, nc := range askUpgrades(t, r, 3, false) {
 			nc.Write(make([]byte, 8000))
 		}
 	})
 	r.await(t, 1, 1)
 }
 
-// Those who ask for a WebSocket over HTTP/1.1 and say close_notify arrive together.
+// Those who ask for a WebSocket over HTTP/1.1 and say close_notify, with it or behind it, arrive together. What was theirs
+// is not touched later.
 func TestArrivalsBehindCloseNotify(t *testing.T) {
-	h, blocked, release := blocking()
-	s := secureServer(t, h)
-	s.Loops = 1
-	r := serve(t, s)
-	c := newClient(t, r.shake(clientConfig("h2")), roomy...)
-	burst(t, c, blocked, release, 10, func() {
-		for _, nc := range askUpgrades(t, r, 3) {
-			nc.CloseWrite()
+	bad := engine.CountBadCalls(t)
+	for _, with := range []bool{false, true} {
+		h, blocked, release := blocking()
+		s := secureServer(t, h)
+		s.Loops = 1
+		r := serve(t, s)
+		c := newClient(t, r.shake(clientConfig("h2")), roomy...)
+		burst(t, c, blocked, release, 10, func() {
+			for _, nc := range askUpgrades(t, r, 3, with) {
+				if !with {
+					nc.CloseWrite()
+				}
+			}
+		})
+		r.await(t, 1, 1)
+		if n := r.Stats().Connections; n > 1 {
+			t.Errorf("%d connections are left", n)
 		}
-	})
-	r.await(t, 1, 1)
-	if n := r.Stats().Connections; n > 1 {
-		t.Errorf("%d connections are left", n)
+	}
+	if n := bad.Load(); n > 0 {
+		t.Errorf("%d calls on descriptors that were closed", n)
 	}
 }

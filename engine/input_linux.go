@@ -41,7 +41,9 @@ func (l *loop) readConn(c *conn) {
 	}
 	if t := c.wire.tls; t != nil && t.fresh {
 		t.fresh = false
-		l.recvTLS(c, nil)
+		if l.recvTLS(c, nil); c.state == connLost {
+			return
+		}
 	}
 	buf := l.buf
 	switch {
