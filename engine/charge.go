@@ -62,6 +62,7 @@ func (c *conn) count(r Rule, n float32) action {
 // sent counts DATA frames sent.
 func (c *conn) sent(frames uint64) {
 	if c.ledger != nil {
+		c.ledger.tick(milliseconds(c.core.now), c.lastPeerID, c.streams.len())
 		c.ledger.frames += float32(frames)
 	} else {
 		c.frames = max(c.frames, c.frames+uint32(frames))

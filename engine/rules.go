@@ -159,6 +159,9 @@ func (l *ledger) tick(now uint32, last uint32, streams int) {
 		l.streams, l.frames = l.streams/2, l.frames/2
 		l.halved += latelyMillis
 	}
+	if now-l.halved >= latelyMillis {
+		l.halved = now // nothing is left to be halved, and what comes is not of that time
+	}
 	l.streams = max(l.streams, float32(streams))
 }
 

@@ -194,3 +194,24 @@ func TestRulesSpareEagerCredit(t *testing.T) {
 	}
 	h.wantNoRules()
 }
+
+// It does so too when it has not said anything of the kind for an hour: what it was sent since is not that old.
+func TestRulesSpareCreditAfterAnHour(t *testing.T) {
+	for _, streams := range []int{1, 100} {
+		h := newHonest(t, 100, 0)
+		h.openAll(streams - 1)
+		h.later(time.Second)
+		for range 3 {
+			for range 1000 {
+				for i, c := range h.sockets {
+					c.Send(ws.Binary, make([]byte, 100))
+					h.say = frame.AppendWindowUpdate(frame.AppendWindowUpdate(h.say, h.open[i], 106), 0, 106)
+				}
+				h.settle()
+			}
+			h.hear()
+			h.later(time.Hour)
+		}
+		h.wantNoRules()
+	}
+}
