@@ -38,3 +38,13 @@ func CountBadCalls(t testing.TB) *atomic.Int64 {
 	}
 	return bad
 }
+
+// Resting reports whether no loop would ever be taken for one that a callback blocks.
+func (s *Server) Resting() bool {
+	for _, l := range s.loops {
+		if l.heart.beats.Load()&1 != 0 {
+			return false
+		}
+	}
+	return true
+}

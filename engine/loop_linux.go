@@ -99,6 +99,7 @@ func (l *loop) run() {
 	defer close(l.done)
 	defer l.poller.close()
 	defer l.core.delist()
+	defer l.heart.rest() // or it is blocked, while other loops still drain
 	l.heart.name()
 	for l.stop == stopNot || l.open > 0 || len(l.core.leaving) > 0 {
 		l.turn()

@@ -50,3 +50,13 @@ func TestBlockedLoop(t *testing.T) {
 		t.Errorf("logged %d times with the callback's stack, want 3", barks)
 	}
 }
+
+// A loop that has ended is not blocked, however long others still drain.
+func TestEndedLoopIsNotBlocked(t *testing.T) {
+	r := serve(t, &engine.Server{Handler: echo, Loops: 2})
+	r.dial().open("/")
+	r.Close()
+	if !r.Resting() {
+		t.Error("the watchdog awaits a sign of life from loops that have ended")
+	}
+}
