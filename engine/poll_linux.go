@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // of the server's CPU where few messages come at a time.
 type poller struct {
 	epoll  int
-	wakeup int
+	mu     sync.Mutex // held to write to wakeup, and to close it
+	wakeup int        // -1: closed
 	events []unix.EpollEvent
 	n      int // events of the last look
 
@@ -133,8 +135,12 @@ func (p *poller) lookNow() bool {
 
 // wake ends a wait. Any goroutine.
 func (p *poller) wake() {
-	// It can only fail when the counter is full, that is, when a wake-up waits already.
-	unix.Write(p.wakeup, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wakeup >= 0 {
+		// It can only fail when the counter is full, that is, when a wake-up waits already.
+		unix.Write(p.wakeup, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
 }
 
 func (p *poller) drainWakeup() {
@@ -142,7 +148,11 @@ func (p *poller) drainWakeup() {
 	unix.Read(p.wakeup, b[:])
 }
 
+// close may overtake those who are about to wake.
 func (p *poller) close() {
+	p.mu.Lock()
 	unix.Close(p.wakeup)
+	p.wakeup = -1
+	p.mu.Unlock()
 	p.file.Close()
 }
