@@ -13,7 +13,7 @@ const dribbleMin = 1 << 10
 const dribbleSmall = 32
 
 // visitsTurn bounds the streams that one pull looks at and finds without a window, which
-// happens when a peer moves INITIAL_WINDOW_SIZE up and down again.
+// happens when a peer moves INITIAL_WINDOW_SIZE up and down again, or is a member of topics with all of them.
 const visitsTurn = 4096
 
 // pull frames what the connection may send now into g, until g is full: control frames first,
@@ -52,7 +52,10 @@ func (c *conn) pullData(g *gather) (more, shut bool) {
 		switch {
 		case sweep && (slot == nil || c.turns == streamsPerSlice):
 			c.turns = 0
-			open = c.pullFeed(g)
+			size, members := g.size, feedOf(c.feeds.Front()).len()
+			if open = c.pullFeed(g); g.size == size {
+				visits += min(members, sliceMembers) // who is not sent anything is looked at all the same
+			}
 		case slot != nil:
 			if !c.pullStream(g, streamOf(slot)) {
 				return more || len(c.control) > 0, true

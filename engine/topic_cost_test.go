@@ -82,6 +82,43 @@ func TestCrowdedSocket(t *testing.T) {
 	}
 }
 
+// A pull comes to an end, and others have their turn, however many members of a topic there are to whom nothing can be
+// sent: be the batch queued for them, or they begin to lag, or are visited as they do.
+func TestPullOfMembersWithoutWindows(t *testing.T) {
+	const n, most = 5 * visitsTurn, visitsTurn + sliceMembers
+	r, topic := newTopicRig(t, TopicOptions{Queue: &ws.QueueLimits{Policy: ws.DropOldest}}, n)
+	for _, c := range r.sockets {
+		s := c.Lower().(*stream)
+		s.sendWindow.Take(int32(s.available()))
+		s.waits()
+	}
+	f := r.conn.feedBy.all()[0]
+	pull := func(why string, done func() int) {
+		t.Helper()
+		topic.Publish(prepared(t, "x"))
+		r.core.deliver()
+		r.gather.reset(gatherSize)
+		if more := r.conn.pull(r.gather); !more || done() > most {
+			t.Errorf("%s: %d of %d in one pull; more: %v", why, done(), n, more)
+		}
+		r.turn()
+	}
+	pull("queued", func() int { return r.conn.ready.Len() + r.conn.blocked.Len() })
+	pull("lag", func() int { return f.lag.len() })
+	for f.lag.due > f.share.log.clock+1 {
+		topic.Publish(prepared(t, "x"))
+		r.turn()
+	}
+	pull("visited", func() (visited int) {
+		for i := range f.lag.list {
+			if f.lag.list[i].seen == f.pos {
+				visited++
+			}
+		}
+		return visited
+	})
+}
+
 // Sockets that answer have their turns though a topic of their connection always has more to be swept.
 func TestDirectSendsBesideABusyTopic(t *testing.T) {
 	const direct = 4 * streamsPerSlice
