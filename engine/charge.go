@@ -59,13 +59,17 @@ func (c *conn) count(r Rule, n float32) action {
 	return a
 }
 
+// framesEarly is the most DATA frames that count for budgets when a connection gets its ledger: so many in a round trip,
+// and nothing of what was sent long before.
+const framesEarly = 1 << 16
+
 // sent counts DATA frames sent.
 func (c *conn) sent(frames uint64) {
 	if c.ledger != nil {
 		c.ledger.tick(milliseconds(c.core.now), c.lastPeerID, c.streams.len())
 		c.ledger.frames += float32(frames)
 	} else {
-		c.frames = max(c.frames, c.frames+uint32(frames))
+		c.frames = uint32(min(uint64(c.frames)+frames, framesEarly))
 	}
 }
 

@@ -74,6 +74,23 @@ var floods = map[Rule]func(p *testPeer, n int) []byte{
 	},
 }
 
+// What a connection was sent before it had a ledger may be as old as the connection: it is no budget for a flood.
+func TestFloodBehindYearsOfFrames(t *testing.T) {
+	p := openTestPeer(t, Limits{}, nil)
+	p.open(1)
+	for range 1000 {
+		p.conn.sent(100_000)
+	}
+	for n := 0; p.conn.state == connOpen; n++ {
+		if n == 20_000 {
+			t.Fatalf("%d PINGs at once are no flood", n)
+		}
+		p.conn.recv(floods[RulePing](p, n))
+		p.flush()
+		p.out = nil
+	}
+}
+
 // Each rule slows the peer down, tells it to open no more streams, and ends the connection, in this order, and
 // says so. Nothing is left behind, and it takes no time.
 func TestRulesEnd(t *testing.T) {
