@@ -126,7 +126,6 @@ func (s *stream) quit(m *membership) {
 	f.left(1)
 }
 
-// unlist closes the gap that m leaves.
 // beFirst exchanges s's first membership with that of a share. s is not crowded.
 func (s *stream) beFirst(sh *share) {
 	if m := s.membership(sh); m != &s.member {
@@ -134,6 +133,7 @@ func (s *stream) beFirst(sh *share) {
 	}
 }
 
+// unlist closes the gap that m leaves.
 func (s *stream) unlist(m *membership) {
 	more := s.others()
 	last := len(more) - 1
