@@ -212,6 +212,10 @@ func TestReadsAreFair(t *testing.T) {
 	if w.readNext() != size {
 		t.Error("it flaps")
 	}
+	w = wire{}
+	if w.took(10 * readTime); w.readNext() != readSize>>shareMax {
+		t.Errorf("%d octets after a read that took ten times too long", w.readNext())
+	}
 	for range shareMax {
 		w.took(time.Microsecond)
 	}

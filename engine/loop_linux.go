@@ -230,7 +230,7 @@ func (l *loop) lose(c *conn, err error) {
 // adopt takes over a connected socket.
 func (l *loop) adopt(a *arrival) {
 	c := a.conn(l.core)
-	c.wire = wire{fd: a.fd, index: int32(l.place(c)), timer: never, writable: true}
+	c.wire = wire{fd: a.fd, index: int32(l.place(c)), timer: never, writable: true, share: shareMax}
 	l.open++
 	if l.stop != stopNot {
 		l.lose(c, net.ErrClosed)

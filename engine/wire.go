@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // wire is what the loop keeps with a connection: its socket and its place in the loop's lists.
 type wire struct {
@@ -14,7 +17,7 @@ type wire struct {
 	hangup   bool   // the peer's side is closed: read until its end
 	reading  bool   // is on loop.reading
 	paused   bool   // not read: see loop.clogged
-	share    uint8  // of what a read may take: one part in 2^share
+	share    uint8  // of what a read may take: one part in 2^share. It begins with the least
 
 	tls   *tlsWire      // nil: cleartext
 	timer time.Duration // when the loop looks at deadline again; never: not in the heap
@@ -37,7 +40,7 @@ func (w *wire) readNext() int { return readSize >> w.share }
 func (w *wire) took(d time.Duration) {
 	switch {
 	case d > readTime:
-		w.share = min(w.share+1, shareMax)
+		w.share = uint8(min(int(w.share)+bits.Len(uint(d/readTime)), shareMax))
 	case d < readTime/4 && w.share > 0:
 		w.share--
 	}
