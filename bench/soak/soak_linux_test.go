@@ -78,9 +78,10 @@ func soakOf(t *testing.T, addr string, patience time.Duration) *Report {
 
 func TestRun(t *testing.T) {
 	r := soakOf(t, startServer(t, ws.Funcs{}), time.Minute)
-	// Whether anything grows within seconds nobody knows; what is left, and what the honest see, is certain.
+	// Whether anything grows within seconds nobody knows, and the memory is also that of the load and of the race
+	// detector. Which descriptors and goroutines are left, and what the honest see, is certain.
 	for _, fault := range r.Faults {
-		if !strings.Contains(fault, " grow: ") && !strings.Contains(fault, "too few to tell") {
+		if !strings.Contains(fault, " grow: ") && !strings.Contains(fault, "too few to tell") && !strings.Contains(fault, " of memory ") {
 			t.Error(fault)
 		}
 	}
