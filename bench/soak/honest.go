@@ -67,7 +67,7 @@ func (w *worker) work(ctx context.Context, cfg *Config) error {
 		w.total.add(r)
 		w.progress.Store(0)
 		w.before.Store(int64(w.total.Done))
-		late := ctx.Err() == nil && w.late.excuses(time.Now())
+		late := !cfg.exact && ctx.Err() == nil && w.late.excuses(time.Now())
 		if err == nil || !late || !excusable(err) {
 			return err
 		}

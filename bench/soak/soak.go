@@ -26,6 +26,7 @@ type Config struct {
 	names    []string      // of the attacks; nil: all that fit
 	loads    []honest      // nil: honestLoads
 	patience time.Duration // backPatience
+	exact    bool          // being late is no excuse
 }
 
 func (cfg Config) withDefaults() Config {

@@ -68,7 +68,7 @@ func soakOf(t *testing.T, addr string, patience time.Duration) *Report {
 	r, err := Run(t.Context(), Config{
 		Target: bench.Target{Target: raw.Target{Addr: addr}}, Server: process, Metrics: "http://" + addr + "/metrics", Out: io.Discard,
 		Duration: 2 * time.Second, Interval: time.Millisecond, Seed: 1,
-		names: []string{"hpack/index-0", "size/ping-7"}, loads: loads, patience: patience,
+		names: []string{"hpack/index-0", "size/ping-7"}, loads: loads, patience: patience, exact: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -131,12 +131,12 @@ func TestRunFails(t *testing.T) {
 			held = append(held, slices.Repeat([]byte{1}, 1<<20))
 		}), "of memory have not come back"},
 		{"no answer to one message", ws.Funcs{Message: func(c *ws.Conn, m ws.Message) {
-			if messages.Add(1) != 1500 {
+			if messages.Add(1) != 300 {
 				echo(c, m)
 			}
 		}}, "echoes over HTTP/"},
 		{"the end of a socket", ws.Funcs{Message: func(c *ws.Conn, m ws.Message) {
-			if messages.Add(1) == 1500 {
+			if messages.Add(1) == 300 {
 				c.Close(ws.CloseGoingAway, "")
 			}
 			echo(c, m)
