@@ -14,7 +14,10 @@ func (l *loop) flushAll() {
 	k := l.core
 	dirty := k.dirty
 	k.dirty = l.spare[:0]
-	for _, c := range dirty {
+	for i, c := range dirty {
+		if len(dirty) >= warmDirty && i%warmConns == 0 {
+			k.warm(dirty[i:min(i+warmConns, len(dirty))])
+		}
 		l.heart.beat()
 		c.dirty = false
 		if l.flush(c) {
