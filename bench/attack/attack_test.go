@@ -199,21 +199,20 @@ func TestJudge(t *testing.T) {
 		name  string
 		r     Result
 		o     observed
-		lost  bool
 		fault string
 	}{
-		{"nothing wrong", Result{Before: 1 << 20, Peak: 11 << 20, After: 17 << 20, Bystander: Waits{P99: 24 * time.Millisecond}}, observed{}, false, ""},
-		{"memory that grew", Result{Before: 1 << 20, Peak: 12 << 20, After: 1 << 20}, observed{}, false, "memory grew by 11.0 MB, more than 10.0 MB"},
-		{"memory that stays", Result{Before: 1 << 20, Peak: 2 << 20, After: 18 << 20}, observed{}, false, "17.0 MB of memory have not come back"},
-		{"waits", Result{Bystander: Waits{P99: 25 * time.Millisecond}}, observed{}, false, "the bystander waited 25ms, more than 24ms"},
-		{"waits everywhere", Result{Bystander: Waits{P99: 90 * time.Millisecond}, Control: Waits{P99: 30 * time.Millisecond}}, observed{}, false, ""},
-		{"longer waits here", Result{Bystander: Waits{P99: 91 * time.Millisecond}, Control: Waits{P99: 30 * time.Millisecond}}, observed{}, false,
+		{"nothing wrong", Result{Before: 1 << 20, Peak: 11 << 20, After: 17 << 20, Bystander: Waits{P99: 24 * time.Millisecond}}, observed{}, ""},
+		{"memory that grew", Result{Before: 1 << 20, Peak: 12 << 20, After: 1 << 20}, observed{}, "memory grew by 11.0 MB, more than 10.0 MB"},
+		{"memory that stays", Result{Before: 1 << 20, Peak: 2 << 20, After: 18 << 20}, observed{}, "17.0 MB of memory have not come back"},
+		{"waits", Result{Bystander: Waits{P99: 25 * time.Millisecond}}, observed{}, "the bystander waited 25ms, more than 24ms"},
+		{"waits everywhere", Result{Bystander: Waits{P99: 90 * time.Millisecond}, Elsewhere: Waits{P99: 30 * time.Millisecond}}, observed{}, ""},
+		{"longer waits here", Result{Bystander: Waits{P99: 91 * time.Millisecond}, Elsewhere: Waits{P99: 30 * time.Millisecond}}, observed{},
 			"the bystander waited 91ms, more than 90ms"},
-		{"a bystander that is lost", Result{}, observed{}, true, "the bystander lost its connection"},
-		{"what the attack found", Result{}, observed{wrong: "all wrong"}, false, "all wrong"},
+		{"a bystander that is lost", Result{Bystander: Waits{Lost: true}}, observed{}, "the bystander lost its connection"},
+		{"what the attack found", Result{}, observed{wrong: "all wrong"}, "all wrong"},
 	} {
 		test.r.Quiet = quiet
-		test.r.judge(at, &test.o, test.lost)
+		test.r.judge(at, &test.o)
 		if got := strings.Join(test.r.Faults, "; "); got != test.fault {
 			t.Errorf("%s: %q", test.name, got)
 		}

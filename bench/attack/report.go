@@ -19,7 +19,7 @@ type Result struct {
 	Before, Peak, After int64         // the server's memory, in octets; 0: not measured
 	CPU                 time.Duration // used by the server meanwhile; like the memory it is of all attacks that go on together
 	Quiet, Bystander    Waits
-	Control             Waits // of the bystander at Config.Control, at the same time as those of the other
+	Elsewhere           Waits // of Config.Elsewhere, at the same time
 
 	Faults []string // why it fell short; none: it passed
 	waited bool     // the bystander, too long
@@ -29,7 +29,7 @@ type Result struct {
 func (r *Result) Passed() bool { return len(r.Faults) == 0 }
 
 // judge fills in the faults.
-func (r *Result) judge(at *attack, o *observed, lost bool) {
+func (r *Result) judge(at *attack, o *observed) {
 	fault := func(format string, args ...any) { r.Faults = append(r.Faults, fmt.Sprintf(format, args...)) }
 	if o.wrong != "" {
 		fault("%s", o.wrong)
@@ -48,9 +48,9 @@ func (r *Result) judge(at *attack, o *observed, lost bool) {
 			fault("%s of memory have not come back", size(r.After-r.Before))
 		}
 	}
-	most := max(bystanderFactor*max(r.Quiet.P99, r.Control.P99), bystanderFloor)
+	most := bystanderFactor * max(r.Quiet.P99, r.Elsewhere.P99)
 	switch {
-	case lost:
+	case r.Bystander.Lost:
 		fault("the bystander lost its connection")
 	case r.Bystander.P99 > most:
 		r.waited = true
@@ -94,7 +94,7 @@ func (r *Result) write(b *bytes.Buffer) {
 		verdict = "FAIL"
 	}
 	fmt.Fprintf(b, "%-4s %-28s %9s %9s %8s %8s %8s %9s %9s  %s\n", verdict, r.Name, short(r.Reaction), short(r.CPU),
-		size(r.Before), size(r.Peak), size(r.After), short(r.Bystander.P99), short(r.Control.P99), r.Did)
+		size(r.Before), size(r.Peak), size(r.After), short(r.Bystander.P99), short(r.Elsewhere.P99), r.Did)
 	for _, fault := range r.Faults {
 		fmt.Fprintf(b, "     %s\n", fault)
 	}
@@ -130,7 +130,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 			Name: a.Name, About: a.About, Passed: a.Passed(), Faults: a.Faults, Did: a.Did, Sent: a.Sent,
 			Reaction: a.Reaction.Seconds(), Seconds: a.Elapsed.Seconds(), CPU: a.CPU.Seconds(),
 			Before: a.Before, Peak: a.Peak, After: a.After,
-			Bystander: a.Bystander.json(), Control: a.Control.json(),
+			Bystander: a.Bystander.json(), Elsewhere: a.Elsewhere.json(),
 		})
 	}
 	return json.Marshal(out)
@@ -158,7 +158,7 @@ type attackJSON struct {
 	Peak      int64     `json:"rss_peak_bytes,omitempty"`
 	After     int64     `json:"rss_after_bytes,omitempty"`
 	Bystander waitsJSON `json:"bystander"`
-	Control   waitsJSON `json:"bystander_elsewhere"`
+	Elsewhere waitsJSON `json:"bystander_elsewhere"`
 }
 
 type waitsJSON struct {

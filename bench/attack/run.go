@@ -18,12 +18,14 @@ import (
 // Config says what is thrown, and at whom.
 type Config struct {
 	Target raw.Target
-	// Control is a server that nobody attacks, on the same machine. A second bystander there tells what the machine makes
-	// everybody wait for, be it other work or the attacker's. nil: the first one's waits are all taken for the server's.
-	Control *raw.Target
-	Only    *regexp.Regexp // of the attacks' names; nil: all
-	Quick   bool           // a tenth of the counts, and none that takes longer than 15 s
-	Server  *bench.Process // for its memory and CPU; nil: these are not judged
+	Only   *regexp.Regexp // of the attacks' names; nil: all
+	Quick  bool           // a tenth of the counts, and none that takes longer than 15 s
+	Server *bench.Process // for its memory and CPU; nil: these are not judged
+	// Bystander stands at Target. nil: one that Run has stand here.
+	Bystander *Bystander
+	// Elsewhere stands at another server on the same machine, which nobody attacks, and tells what the machine makes
+	// everybody wait for. nil: all that the other waits for is taken for the server's doing.
+	Elsewhere *Bystander
 
 	pace pace
 }
@@ -75,10 +77,8 @@ const (
 	// backPatience is how long the memory may take to come back.
 	backPatience = 5 * time.Second
 	// bystanderFactor is how much longer a bystander may wait than in quiet times, or than one at a server that nobody
-	// attacks does at the same time, and bystanderFloor a wait that is always allowed: three times next to nothing is a
-	// moment in which the kernel runs the attacker.
+	// attacks does at the same time.
 	bystanderFactor = 3
-	bystanderFloor  = bystanderEvery
 	// tries is how often an attack is made if nothing but the bystander's wait is wrong. What a server makes it wait for it
 	// does each time, and a moment in which the kernel runs something else does not come back. Echoes that are late
 	// count from when they were due, so that a server that is away for 40 ms is seen in the longest 1 % of two seconds.
@@ -93,19 +93,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := checkLoopback(cfg.Target.Addr); err != nil {
 		return nil, err
 	}
-	if cfg.Control != nil {
-		if err := checkLoopback(cfg.Control.Addr); err != nil {
-			return nil, err
-		}
-	}
 	cfg.pace = cfg.pace.withDefaults()
-	b, err := newWitnesses(ctx, &cfg)
-	if err != nil {
-		return nil, err
+	if cfg.Bystander == nil {
+		cfg.Bystander = StandHere(ctx, &cfg.Target)
+		defer cfg.Bystander.Close()
 	}
-	defer b.close()
 	report := &Report{}
-	if report.Quiet, err = b.here.quiet(ctx, cfg.pace.quiet); err != nil {
+	var err error
+	if report.Quiet, err = cfg.Bystander.quiet(ctx, cfg.pace.quiet); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
@@ -113,13 +108,13 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		if ctx.Err() != nil {
 			return report, ctx.Err()
 		}
-		results, lost := throw(ctx, &cfg, b, report.Quiet, cfg.pace.rest, together)
+		results, lost := throw(ctx, &cfg, report.Quiet, cfg.pace.rest, together)
 		for again := 1; again < tries && !lost && noisy(results); again++ {
-			results, lost = throw(ctx, &cfg, b, report.Quiet, cfg.pace.again, together)
+			results, lost = throw(ctx, &cfg, report.Quiet, cfg.pace.again, together)
 		}
 		report.Results = append(report.Results, results...)
 		if lost {
-			if err := b.comeBack(ctx, &cfg); err != nil {
+			if err := cfg.Bystander.comeBack(ctx, cfg.pace.patience); err != nil {
 				report.Elapsed = time.Since(begin)
 				return report, fmt.Errorf("the server is gone after %s: %w", together[0].name, err)
 			}
@@ -173,7 +168,7 @@ func noisy(results []Result) bool {
 }
 
 // throw makes attacks together for at least a time, and judges them. lost: the bystander's connection was.
-func throw(ctx context.Context, cfg *Config, b *witnesses, quiet Waits, rest time.Duration, together []attack) (results []Result, lost bool) {
+func throw(ctx context.Context, cfg *Config, quiet Waits, rest time.Duration, together []attack) (results []Result, lost bool) {
 	assaults := make([]*assault, len(together))
 	seen := make([]*observed, len(together))
 	results = make([]Result, len(together))
@@ -181,7 +176,8 @@ func throw(ctx context.Context, cfg *Config, b *witnesses, quiet Waits, rest tim
 		assaults[i] = &assault{ctx: ctx, target: &cfg.Target, quick: cfg.Quick, server: cfg.Server, pace: cfg.pace}
 	}
 	before := assaults[0].settled()
-	b.forget()
+	cfg.Bystander.take()
+	cfg.Elsewhere.take()
 	w := startWatch(cfg.Server)
 	var all sync.WaitGroup
 	for i := range together {
@@ -193,7 +189,7 @@ func throw(ctx context.Context, cfg *Config, b *witnesses, quiet Waits, rest tim
 	}
 	all.Wait()
 	sleep(ctx, rest-results[0].Elapsed)
-	waits, control, err := b.testify()
+	waits, elsewhere := cfg.Bystander.take(), cfg.Elsewhere.take()
 	for _, a := range assaults {
 		for _, f := range a.foes {
 			f.close()
@@ -205,10 +201,10 @@ func throw(ctx context.Context, cfg *Config, b *witnesses, quiet Waits, rest tim
 		r := &results[i]
 		r.Name, r.About, r.Did, r.Reaction, r.Sent = together[i].name, together[i].about, o.did(), o.after, o.sent
 		r.Before, r.Peak, r.After, r.CPU = before, peak, after, cpu
-		r.Quiet, r.Bystander, r.Control = quiet, waits, control
-		r.judge(&together[i], o, err != nil)
+		r.Quiet, r.Bystander, r.Elsewhere = quiet, waits, elsewhere
+		r.judge(&together[i], o)
 	}
-	return results, err != nil
+	return results, waits.Lost
 }
 
 // settled is the server's memory after it has collected garbage.

@@ -27,6 +27,6 @@ func Throw(ctx context.Context, cfg Config, name string) (Result, error) {
 		f.close()
 	}
 	r := Result{Name: at.name, About: at.about, Did: o.did(), Reaction: o.after, Elapsed: time.Since(begin), Sent: o.sent}
-	r.judge(at, o, false)
+	r.judge(at, o)
 	return r, nil
 }

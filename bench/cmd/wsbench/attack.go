@@ -2,18 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
 	"h2ws/bench"
 	"h2ws/bench/attack"
-	"h2ws/bench/raw"
 )
 
 const attackUsage = `
@@ -21,10 +22,10 @@ wsbench attack [flags] URL
 
 Throws at a server of WebSockets over HTTP/2 what has brought servers of its kind down: floods of frames, streams that are
 reset, field blocks that grow, messages that do not end, connections that say nothing. Each attack reports what the
-server did and after how long, what that cost it in CPU and memory, and how long a bystander waited: a connection that
-echoes every 10 ms. A second one does so elsewhere, at a child process that nobody attacks: what it waits for is the
-machine's doing. The server must echo messages, and be on this machine: no other address than one of the
-loopback is taken. http and ws are cleartext HTTP/2 with prior knowledge, https and wss TLS; HOST:PORT is http.
+server did and after how long, what that cost it in CPU and memory, and how long a bystander waited: a connection, of a
+process of its own, that echoes every millisecond. A second one does so elsewhere, at a server that nobody attacks: what
+it waits for is the machine's doing. The server must echo messages, and be on this machine: no other address than one of
+the loopback is taken. http and ws are cleartext HTTP/2 with prior knowledge, https and wss TLS; HOST:PORT is http.
 
 An attack passes if the server does what is wanted of it, memory and waits stay within bounds, and the memory is
 free again 5 s later. The exit status is 0 if all pass, 3 if one does not, 2 if the server is not to be spoken to.
@@ -42,6 +43,8 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	file := f.String("json", "", "write the results as JSON to `file` too; with - to the standard output, and the table to the standard error")
 	pid := f.Int("pid", 0, "process `id` of the server, for its CPU and memory (default: the one that listens there, if it can be seen)")
 	path := f.String("path", "/", "`path` to open")
+	stand := f.Bool("bystander", false, "attack nobody, but be the bystander: echo, and tell of it for each line of the standard input")
+	giveWay := f.Bool("give-way", runtime.GOOS == "linux", "take only the CPU time that nobody else wants, as if the attackers had a machine of their own")
 	where.registerTrust(f)
 	if err := parseFlags(f, args, stdout, attackUsage); err != nil {
 		return err
@@ -59,16 +62,13 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if cfg.Target, err = where.rawTarget(f, *path); err != nil {
 		return &usageError{"attack", err.Error()}
 	}
+	if *stand {
+		return attack.Stand(ctx, &cfg.Target, os.Stdin, stdout)
+	}
 	if cfg.Server, err = attacked(*pid, cfg.Target.Addr); err != nil {
 		fmt.Fprintln(stderr, "wsbench: CPU and memory are not measured:", err)
 	}
-	control, err := startControl(ctx, stderr)
-	if err != nil {
-		return err
-	}
-	cfg.Control = &raw.Target{Addr: control.addr, Path: "/"}
-	report, err := attack.Run(ctx, cfg)
-	err = control.stop(err)
+	report, err := throw(ctx, cfg, args, *giveWay, stderr)
 	if report != nil && len(report.Results) > 0 {
 		if err := writeVerdict(report, *file, stdout, stderr); err != nil {
 			return err
@@ -78,6 +78,62 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return errFellShort
 	}
 	return err
+}
+
+// throw makes the attacks, with a bystander at the server that is attacked, which args say, and one elsewhere.
+func throw(ctx context.Context, cfg attack.Config, args []string, giveWay bool, stderr io.Writer) (report *attack.Report, err error) {
+	control, err := startControl(ctx, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = control.stop(err) }()
+	if cfg.Bystander, err = startBystander(args, stderr); err != nil {
+		return nil, err
+	}
+	defer cfg.Bystander.Close()
+	if cfg.Elsewhere, err = startBystander([]string{control.addr}, stderr); err != nil {
+		return nil, err
+	}
+	defer cfg.Elsewhere.Close()
+	if giveWay {
+		if err := idle(); err != nil {
+			return nil, fmt.Errorf("-give-way: %w", err)
+		}
+	}
+	return attack.Run(ctx, cfg)
+}
+
+// startBystander starts one where the arguments of an attack say.
+func startBystander(args []string, stderr io.Writer) (*attack.Bystander, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &bystanderProcess{cmd: exec.Command(exe, append([]string{"attack", "-bystander"}, args...)...)}
+	p.cmd.Stderr = stderr
+	p.cmd.SysProcAttr = childAttributes()
+	if p.WriteCloser, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if p.Reader, err = p.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting a bystander: %w", err)
+	}
+	return attack.NewBystander(p), nil
+}
+
+// bystanderProcess is a bystander of which this process holds both ends.
+type bystanderProcess struct {
+	io.Reader
+	io.WriteCloser
+	cmd *exec.Cmd
+}
+
+// Close ends it: it reads that there are no more questions.
+func (p *bystanderProcess) Close() error {
+	return errors.Join(p.WriteCloser.Close(), p.cmd.Wait())
 }
 
 // startControl starts a server that nobody attacks.

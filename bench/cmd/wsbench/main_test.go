@@ -14,7 +14,7 @@ import (
 
 // TestMain lets the test binary be wsbench when it is started as a child server.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
+	if len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "attack") {
 		main()
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -50,4 +51,35 @@ func raiseDescriptors(n int) error {
 	return fmt.Errorf("%d connections need %d descriptors, and this process may have %d: "+
 		"raise the hard limit (as root ulimit -Hn %d, LimitNOFILE= of systemd, --ulimit nofile of a container), or use fewer -conns",
 		n, need, limit.Max, need)
+}
+
+// idle has all threads of this process, and those to come, take only the CPU time that nobody else wants.
+func idle() error {
+	for {
+		threads, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return err
+		}
+		changed := false
+		for _, t := range threads {
+			id, err := strconv.Atoi(t.Name())
+			if err != nil {
+				return err
+			}
+			attr, err := unix.SchedGetAttr(id, 0)
+			if err == unix.ESRCH {
+				continue // it has ended
+			}
+			if err == nil && attr.Policy != unix.SCHED_IDLE {
+				changed = true
+				err = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+			}
+			if err != nil {
+				return os.NewSyscallError("sched_setattr", err)
+			}
+		}
+		if !changed {
+			return nil // who starts a thread hands it on
+		}
+	}
 }

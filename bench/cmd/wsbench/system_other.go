@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"syscall"
 )
@@ -12,3 +13,5 @@ func childAttributes() *syscall.SysProcAttr { return nil }
 func isTerminal(io.Writer) bool { return false }
 
 func raiseDescriptors(int) error { return nil }
+
+func idle() error { return errors.New("only on Linux") }
