@@ -41,7 +41,7 @@ type conn struct {
 	window     int32 // our INITIAL_WINDOW_SIZE, octets
 	recvWindow int32 // of the connection: octets the server may still send before it gets credit
 
-	waiting   []pending            // output that waits for the connection's window, first in, first out
+	waiting   outbox               // output that waits for the connection's window
 	stalled   map[uint32][]pending // output that waits for a stream's window
 	partials  map[uint32][]byte    // beginnings of messages that DATA frames cut
 	fragments map[uint32]fragments // beginnings of messages that WebSocket frames cut

@@ -4,13 +4,6 @@ import (
 	"h2ws/engine/frame"
 )
 
-// pending is the rest of a masked frame that did not fit a window. It owns its octets.
-type pending struct {
-	stream uint32 // index
-	end    bool   // END_STREAM follows the last octet
-	data   []byte
-}
-
 // available is how many octets the stream's window has. Negative after INITIAL_WINDOW_SIZE shrank.
 func (c *conn) available(s *stream) int64 { return int64(c.peerWindow) + int64(s.send) }
 
@@ -67,13 +60,13 @@ func (c *conn) send(i int, op opcode, payload []byte, end bool) {
 		c.control(appendMasked(c.out, op, payload, key))
 		return
 	}
-	if len(c.waiting) == 0 && !s.stalled && size <= c.maxFrame &&
+	if c.waiting.len() == 0 && !s.stalled && size <= c.maxFrame &&
 		int64(size) <= c.sendWindow && int64(size) <= c.available(s) {
 		c.take(i, size, end)
 		c.out = appendMasked(c.out, op, payload, key)
 		return
 	}
-	c.wait(pending{uint32(i), end, appendMasked(nil, op, payload, key)})
+	c.wait(pending{stream: uint32(i), end: end, data: appendMasked(c.waiting.memory(), op, payload, key)})
 	c.pump()
 }
 
@@ -82,7 +75,7 @@ func (c *conn) wait(p pending) {
 	if c.streams[p.stream].stalled {
 		c.stalled[p.stream] = append(c.stalled[p.stream], p)
 	} else {
-		c.waiting = append(c.waiting, p)
+		c.waiting.push(p)
 	}
 }
 
@@ -100,40 +93,30 @@ func (c *conn) take(i, size int, end bool) {
 // pump frames what waits, as far as the windows allow. Output that only its stream's window holds back
 // leaves the queue, so that it delays no other stream.
 func (c *conn) pump() {
-	for len(c.waiting) > 0 && c.sendWindow > 0 {
-		p := &c.waiting[0]
+	for c.waiting.len() > 0 && c.sendWindow > 0 {
+		p := c.waiting.front()
 		s := &c.streams[p.stream]
 		room := min(c.sendWindow, c.available(s))
 		switch {
 		case s.state == done || s.state == dropped:
-			c.shift()
+			c.waiting.recycle(c.waiting.pop())
 		case s.stalled || room <= 0:
 			s.stalled = true
-			c.stalled[p.stream] = append(c.stalled[p.stream], *p)
-			c.shift()
+			c.stalled[p.stream] = append(c.stalled[p.stream], c.waiting.pop())
 		default:
-			c.frame(p, int(min(room, int64(c.maxFrame), int64(len(p.data)))))
+			c.frame(p, int(min(room, int64(c.maxFrame), int64(len(p.rest())))))
 		}
 	}
 }
 
 // frame sends the next n octets of p, the first in the queue.
 func (c *conn) frame(p *pending, n int) {
-	last := n == len(p.data)
+	last := n == len(p.rest())
 	c.take(int(p.stream), n, p.end && last)
-	c.out = append(c.out, p.data[:n]...)
-	p.data = p.data[n:]
+	c.out = append(c.out, p.rest()[:n]...)
+	p.at += n
 	if last {
-		c.shift()
-	}
-}
-
-// shift removes the first of the queue.
-func (c *conn) shift() {
-	c.waiting[0] = pending{}
-	c.waiting = c.waiting[1:]
-	if len(c.waiting) == 0 {
-		c.waiting = nil
+		c.waiting.recycle(c.waiting.pop())
 	}
 }
 
@@ -144,7 +127,7 @@ func (c *conn) unstall(i int) {
 		return
 	}
 	s.stalled = false
-	c.waiting = append(c.waiting, c.stalled[uint32(i)]...)
+	c.waiting.push(c.stalled[uint32(i)]...)
 	delete(c.stalled, uint32(i))
 }
 

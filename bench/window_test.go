@@ -200,7 +200,7 @@ func (m *windowModel) step() {
 			m.t.Fatalf("seed %d: stream %d waits with windows of %d and %d", m.seed, streamID(k), m.window, s.window)
 		}
 	}
-	if m.window > 0 && len(m.d.c.waiting) > 0 {
+	if m.window > 0 && m.d.c.waiting.len() > 0 {
 		m.t.Fatalf("seed %d: output waits for a connection window of %d", m.seed, m.window)
 	}
 }
