@@ -38,9 +38,10 @@ type echo struct {
 	begun    int // sent in the time that is measured
 	count    int // of these, back; during the warm-up all
 	last     time.Duration
-	samples  samples // from when the message was due
-	raw      samples // from when it was sent; open loop
-	lag      samples // between the two
+	samples  samples       // from when the message was due
+	raw      samples       // from when it was sent; open loop
+	together time.Duration // nothing is sent until then
+	lag      samples       // between the two
 }
 
 // awayMax is how many messages may be under way at a rate: a server that is so far behind does not
@@ -198,16 +199,40 @@ func (e *echo) turn() bool {
 	return e.failed != nil
 }
 
-// sendDue sends what is due at a rate, some of it at a time, so that replies are read between, and that what
-// is taken for sent does not wait long until it is written.
+// What is sent at a rate: batchMost messages, or to writesMost connections, are written at once, so that what is taken for
+// sent does not wait long until it is. turnMost are sent before replies are read, which is about as many as one read brings:
+// with fewer, those that are due would wait behind replies, and with more replies behind them, for ever longer.
+const (
+	batchMost  = 256
+	writesMost = 32
+	turnMost   = 6 * batchMost
+)
+
+// From crowdedRate messages a second on those of crowdedTime are sent together: a turn of the loop and two system calls
+// for each few of them would take most of the loader's time.
+const (
+	crowdedRate = 1e6
+	crowdedTime = 50 * time.Microsecond
+)
+
+// sendDue sends what is due at a rate, as far as a turn goes.
 func (e *echo) sendDue() {
-	const most, writesMost = 256, 32
 	cl := e.cl
 	cl.now = time.Since(cl.start)
+	if cl.now < e.together {
+		cl.alarm = e.together
+		return
+	}
 	for n := 0; e.pace.next <= cl.now && e.pace.next < e.until; n++ {
-		if n == most || len(cl.wake) >= writesMost {
+		switch {
+		case n == turnMost:
 			cl.alarm = cl.now
 			return
+		case n > 0 && n%batchMost == 0, len(cl.wake) >= writesMost:
+			if e.failed = cl.flush(); e.failed != nil {
+				return
+			}
+			cl.now = time.Since(cl.start)
 		}
 		if e.away >= awayMax {
 			e.failed = &OverloadError{e.away}
@@ -219,7 +244,10 @@ func (e *echo) sendDue() {
 		}
 		e.pace.step()
 	}
-	cl.alarm = min(e.pace.next, e.until)
+	if cl.cfg.Pace.Rate >= crowdedRate {
+		e.together = cl.now + crowdedTime
+	}
+	cl.alarm = min(max(e.pace.next, e.together), e.until)
 }
 
 func filler(size int) []byte {
