@@ -219,6 +219,38 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// An attack is made again as long as nothing is wrong but what the machine may have done.
+func TestNoisy(t *testing.T) {
+	at := &attack{name: "x", want: bears}
+	ms := func(here, elsewhere int) Result {
+		r := Result{Quiet: Waits{P99: time.Millisecond}, Bystander: Waits{P99: time.Duration(here) * time.Millisecond},
+			Elsewhere: Waits{P99: time.Duration(elsewhere) * time.Millisecond}}
+		r.judge(at, &observed{})
+		return r
+	}
+	worse := ms(4, 1)
+	worse.judge(at, &observed{wrong: "all wrong"})
+	for _, test := range []struct {
+		name           string
+		results        []Result
+		noisy, excused bool
+	}{
+		{"quiet", []Result{ms(3, 1)}, false, false},
+		{"late", []Result{ms(4, 1)}, true, true},
+		{"late everywhere", []Result{ms(4, 2)}, false, true},
+		{"one of two", []Result{ms(1, 1), ms(4, 1)}, true, true},
+		{"late and wrong", []Result{worse}, false, false},
+		{"one late, one wrong", []Result{ms(4, 1), worse}, false, false},
+	} {
+		if got := noisy(test.results, false); got != test.noisy {
+			t.Errorf("%s: %v", test.name, got)
+		}
+		if got := noisy(test.results, true); got != test.excused {
+			t.Errorf("%s, with excuses: %v", test.name, got)
+		}
+	}
+}
+
 func TestWanted(t *testing.T) {
 	calm := observed{tally: tally{goAways: 1, code: frame.EnhanceYourCalm}, conns: 1, ended: 1}
 	other := observed{tally: tally{goAways: 1, code: frame.ProtocolError}, conns: 1, ended: 1}

@@ -22,7 +22,8 @@ type Result struct {
 	Elsewhere           Waits // of Config.Elsewhere, at the same time
 
 	Faults []string // why it fell short; none: it passed
-	waited bool     // the bystander, too long
+	Tries  int      // it is the last one's result: see tries
+	waited bool     // the bystander, longer than in quiet times
 }
 
 // Passed says whether the server is none the worse for it.
@@ -49,11 +50,11 @@ func (r *Result) judge(at *attack, o *observed) {
 		}
 	}
 	most := bystanderFactor * max(r.Quiet.P99, r.Elsewhere.P99)
+	r.waited = !r.Bystander.Lost && r.Bystander.P99 > bystanderFactor*r.Quiet.P99
 	switch {
 	case r.Bystander.Lost:
 		fault("the bystander lost its connection")
 	case r.Bystander.P99 > most:
-		r.waited = true
 		fault("the bystander waited %v, more than %v", r.Bystander.P99.Round(time.Microsecond), most.Round(time.Microsecond))
 	}
 }
@@ -75,6 +76,16 @@ func (r *Report) Failed() (n int) {
 	return n
 }
 
+// waited is in how many attacks the bystander waited longer than in quiet times.
+func (r *Report) waited() (n int) {
+	for i := range r.Results {
+		if r.Results[i].waited {
+			n++
+		}
+	}
+	return n
+}
+
 // WriteTable writes a line for each attack, and what fell short below it.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b bytes.Buffer
@@ -82,8 +93,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 	for i := range r.Results {
 		r.Results[i].write(&b)
 	}
-	fmt.Fprintf(&b, "\n%d attacks in %v: %d passed, %d failed; the bystander's p99 in quiet times: %v\n",
-		len(r.Results), r.Elapsed.Round(time.Millisecond), len(r.Results)-r.Failed(), r.Failed(), r.Quiet.P99.Round(time.Microsecond))
+	fmt.Fprintf(&b, "\n%d attacks in %v: %d passed, %d failed; the bystander's p99 in quiet times: %v, and more than %d times as long in %d attacks\n",
+		len(r.Results), r.Elapsed.Round(time.Millisecond), len(r.Results)-r.Failed(), r.Failed(), r.Quiet.P99.Round(time.Microsecond),
+		bystanderFactor, r.waited())
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -127,7 +139,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	for i := range r.Results {
 		a := &r.Results[i]
 		out.Attacks = append(out.Attacks, attackJSON{
-			Name: a.Name, About: a.About, Passed: a.Passed(), Faults: a.Faults, Did: a.Did, Sent: a.Sent,
+			Name: a.Name, About: a.About, Passed: a.Passed(), Faults: a.Faults, Did: a.Did, Sent: a.Sent, Tries: a.Tries,
 			Reaction: a.Reaction.Seconds(), Seconds: a.Elapsed.Seconds(), CPU: a.CPU.Seconds(),
 			Before: a.Before, Peak: a.Peak, After: a.After,
 			Bystander: a.Bystander.json(), Elsewhere: a.Elsewhere.json(),
@@ -151,6 +163,7 @@ type attackJSON struct {
 	Faults    []string  `json:"faults,omitempty"`
 	Did       string    `json:"did"`
 	Sent      int       `json:"sent,omitempty"`
+	Tries     int       `json:"tries"`
 	Reaction  float64   `json:"reaction_seconds,omitempty"`
 	Seconds   float64   `json:"seconds"`
 	CPU       float64   `json:"server_cpu_seconds"`
