@@ -220,7 +220,8 @@ func (o *objective) about(r *bench.Result, results []bench.Result) bool {
 	return !storm(*r) || !slices.ContainsFunc(results, func(r bench.Result) bool { return !storm(r) })
 }
 
-// verdict says what became of the objective in a run.
+// verdict says what became of the objective in a run. All results that it is about must meet it: the first that does not
+// is told.
 func (o *objective) verdict(results []bench.Result) bench.Verdict {
 	v := bench.Verdict{Objective: o.text, Text: "not measured"}
 	for i := range results {
@@ -233,6 +234,9 @@ func (o *objective) verdict(results []bench.Result) bench.Verdict {
 			continue
 		}
 		v.Value, v.Text, v.Met = value, o.valueText(value), o.met(value)
+		if !v.Met {
+			break
+		}
 	}
 	return v
 }

@@ -48,6 +48,33 @@ func TestObjectives(t *testing.T) {
 	}
 }
 
+// What one result has missed no later one makes good, be it opening before closing or the demonstration's scenarios.
+func TestWhatIsMissedStaysMissed(t *testing.T) {
+	slow, quick := &bench.Latency{P99: time.Second}, &bench.Latency{P99: time.Millisecond}
+	storms := []bench.Result{{Name: "open", Latency: slow}, {Name: "close", Latency: quick}}
+	all := []bench.Result{{Name: "open"}, {Name: "echo", Latency: slow, Begun: 10, Lost: 5}, {Name: "fanout", Latency: quick}, {Name: "idle"}, {Name: "close"}}
+	for _, test := range []struct {
+		text    string
+		results []bench.Result
+		want    string
+	}{
+		{"p99<10ms", storms, "missed 1.00 s"},
+		{"close.p99<10ms", storms, "met 1.00 ms"},
+		{"p99<10ms", all, "missed 1.00 s"},
+		{"loss==0", all, "missed 5"},
+		{"p99<2s", all, "met 1.00 ms"},
+	} {
+		o, err := parseObjective(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := o.verdict(test.results)
+		if got := map[bool]string{true: "met ", false: "missed "}[v.Met] + v.Text; got != test.want {
+			t.Errorf("%s: %s, want %s", test.text, got, test.want)
+		}
+	}
+}
+
 func TestBadObjectives(t *testing.T) {
 	for text, want := range map[string]string{
 		"p99":       "it is metric, operator and value",
