@@ -40,7 +40,7 @@ func (o *options) measureURL(ctx context.Context, url string, c *bench.Compariso
 	if err == nil {
 		var r *bench.Report
 		r, err = echoScenario.measureWith(ctx, o, live)
-		err = judge(r, o.slos, err)
+		err = echoScenario.judge(r, o.slos, err)
 		cell.Results = r.Results
 	}
 	var invalid *invalidError

@@ -30,9 +30,7 @@ func (s shape) fits(c contender) bool { return !c.http1 || s.conns == s.sockets 
 
 // measured is what is done in each cell, in this order: memory is that of sockets that were just opened,
 // as "wsbench idle" has it, and peers publish to the sockets that have been heard of.
-var measured = []step{
-	(*bench.Client).Open, (*bench.Client).Idle, (*bench.Client).Echo, (*bench.Client).Fanout,
-}
+var measured = []step{stepOpen, stepIdle, stepEcho, stepFanout}
 
 // portSources are how many loopback addresses the client connects from.
 const portSources = 4
@@ -68,8 +66,8 @@ func fill(ctx context.Context, cell *bench.Cell, cfg bench.Config, pid int) (err
 	}
 	defer client.Close()
 	cell.Connected = client.Connected()
-	for _, measure := range measured {
-		r, err := measure(client, ctx)
+	for _, step := range measured {
+		r, err := step.measure(client, ctx)
 		if err != nil {
 			return err
 		}

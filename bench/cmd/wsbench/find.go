@@ -247,10 +247,10 @@ func (s *search) measure(ctx context.Context, load float64) *bench.Probe {
 	o.cfg = s.config(load)
 	o.abort = true
 	report, err := s.scenario.measureWith(ctx, &o, s.live)
-	err = judge(report, o.slos, err)
+	err = s.scenario.judge(report, o.slos, err)
 	var invalid *invalidError
 	p := &bench.Probe{Load: load, Report: report, Met: err == nil}
-	if errors.As(err, &invalid) && met(report.SLOs) { // latency has the loader's lag in it, and is short all the same
+	if errors.As(err, &invalid) && report.Failure == "" && met(report.SLOs) { // latency has the loader's lag in it, and is short all the same
 		p.Met, err = true, nil
 	}
 	switch {
@@ -272,8 +272,11 @@ func met(all []bench.Verdict) bool {
 	return !slices.ContainsFunc(all, func(v bench.Verdict) bool { return !v.Met })
 }
 
-// missedText names the objectives that were missed.
+// missedText names the objectives that were missed, or says why it came to none.
 func missedText(r *bench.Report) string {
+	if r.Failure != "" {
+		return r.Failure
+	}
 	text := ""
 	for _, v := range r.SLOs {
 		if !v.Met {

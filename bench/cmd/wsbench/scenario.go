@@ -22,7 +22,21 @@ type scenario struct {
 }
 
 // step is one measurement of a scenario.
-type step func(*bench.Client, context.Context) (bench.Result, error)
+type step struct {
+	name    string // of its result
+	measure func(*bench.Client, context.Context) (bench.Result, error)
+}
+
+var (
+	stepOpen   = step{"open", (*bench.Client).Open}
+	stepEcho   = step{"echo", (*bench.Client).Echo}
+	stepFanout = step{"fanout", (*bench.Client).Fanout}
+	stepIdle   = step{"idle", (*bench.Client).Idle}
+	stepClose  = step{"close", (*bench.Client).CloseSockets}
+)
+
+// storm says whether it opens or closes sockets, which most scenarios do for the sake of something else.
+func (s step) storm() bool { return s.name == stepOpen.name || s.name == stepClose.name }
 
 var demonstration = &scenario{
 	usage: `
@@ -63,10 +77,8 @@ server.socket_memory.
 Exit status: 0 done, 1 bad command line, 2 connection or protocol failed, 3 objective missed, 4 INVALID: the
 loader was the bottleneck, 130 interrupted. What was measured until then is printed and written in any case.`,
 	groups: flagsSize | flagsDuration | flagsOrder | flagsFanout,
-	steps: []step{
-		(*bench.Client).Open, (*bench.Client).Echo, (*bench.Client).Fanout, (*bench.Client).Idle, (*bench.Client).CloseSockets,
-	},
-	idles: true,
+	steps:  []step{stepOpen, stepEcho, stepFanout, stepIdle, stepClose},
+	idles:  true,
 }
 
 var scenarios = []*scenario{{
@@ -89,7 +101,7 @@ Examples:
   wsbench echo -pid 4242 -ca ca.pem https://localhost:8443/chat/{socket}
   wsbench echo -proto h1 -sockets 1000 ws://127.0.0.1:8081/`,
 	groups: flagsAddr | flagsSize | flagsDuration | flagsOrder | flagsPace,
-	steps:  []step{(*bench.Client).Open, (*bench.Client).Echo},
+	steps:  []step{stepOpen, stepEcho},
 }, {
 	name: "fanout",
 	usage: `
@@ -110,7 +122,7 @@ Examples:
   wsbench fanout -rate 20 -slow 0.01 -policy DropOldest
   wsbench fanout -rate 3000 -size 16000 -sockets 10 -conns 10 -slow-conns 1`,
 	groups: flagsAddr | flagsSize | flagsDuration | flagsFanout | flagsLoad,
-	steps:  []step{(*bench.Client).Open, (*bench.Client).Fanout},
+	steps:  []step{stepOpen, stepFanout},
 }, {
 	name: "idle",
 	usage: `
@@ -123,7 +135,7 @@ Examples:
   wsbench idle -sockets 1000000
   wsbench idle -sockets 10000 -conns 10000`,
 	groups: flagsAddr,
-	steps:  []step{(*bench.Client).Open, (*bench.Client).Idle},
+	steps:  []step{stepOpen, stepIdle},
 	idles:  true,
 }, {
 	name: "open",
@@ -138,7 +150,7 @@ Examples:
   wsbench open -sockets 100000 -conns 1000 -inflight 1000
   wsbench open -sockets 50000 -rate 10000 -arrivals poisson -slo 'open.p99<10ms' https://localhost:8443`,
 	groups: flagsAddr | flagsOpening,
-	steps:  []step{(*bench.Client).Open, (*bench.Client).CloseSockets},
+	steps:  []step{stepOpen, stepClose},
 }}
 
 // echoScenario is what servers anywhere can be measured by.
@@ -175,7 +187,7 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 	live := newLive(stderr, o.cfg)
 	report, err := s.measureWith(ctx, o, live)
 	live.close()
-	err = judge(report, o.slos, err)
+	err = s.judge(report, o.slos, err)
 	if len(report.Results) == 0 {
 		return err
 	}
@@ -270,8 +282,8 @@ func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*be
 	if o.unmeasured != nil {
 		live.say(fmt.Sprintf("wsbench: the server's CPU is not measured: %v", o.unmeasured))
 	}
-	for _, measure := range s.steps {
-		r, err := measure(client, ctx)
+	for _, step := range s.steps {
+		r, err := step.measure(client, ctx)
 		if r.Name != "" {
 			report.Results = append(report.Results, r)
 			live.finish(r)

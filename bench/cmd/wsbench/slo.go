@@ -210,23 +210,23 @@ func parseValue(s string, u unit) (float64, error) {
 	return n, nil
 }
 
-// about says whether the objective is about a result. Without a scenario it is not about opening and closing
-// sockets, where they were opened for something.
-func (o *objective) about(r *bench.Result, results []bench.Result) bool {
+// about says whether the objective is about what a step of a scenario measures. Without a name it is not about opening and
+// closing sockets, where they are opened for something, whether it came to that or not.
+func (o *objective) about(name string, s *scenario) bool {
 	if o.scenario != "" {
-		return r.Name == o.scenario
+		return name == o.scenario
 	}
-	storm := func(r bench.Result) bool { return r.Name == "open" || r.Name == "close" }
-	return !storm(*r) || !slices.ContainsFunc(results, func(r bench.Result) bool { return !storm(r) })
+	storms := !slices.ContainsFunc(s.steps, func(s step) bool { return !s.storm() })
+	return storms || !step{name: name}.storm()
 }
 
 // verdict says what became of the objective in a run. All results that it is about must meet it: the first that does not
 // is told.
-func (o *objective) verdict(results []bench.Result) bench.Verdict {
+func (o *objective) verdict(s *scenario, results []bench.Result) bench.Verdict {
 	v := bench.Verdict{Objective: o.text, Text: "not measured"}
 	for i := range results {
 		r := &results[i]
-		if !o.about(r, results) {
+		if !o.about(r.Name, s) {
 			continue
 		}
 		value := o.of(r)
@@ -286,10 +286,10 @@ func (o *objective) valueText(value float64) string {
 	return fmt.Sprintf("%.3g", value)
 }
 
-// verdicts judges a run.
-func (f sloFlag) verdicts(results []bench.Result) (all []bench.Verdict) {
+// verdicts judges a run of a scenario.
+func (f sloFlag) verdicts(s *scenario, results []bench.Result) (all []bench.Verdict) {
 	for i := range f {
-		all = append(all, f[i].verdict(results))
+		all = append(all, f[i].verdict(s, results))
 	}
 	return all
 }

@@ -41,7 +41,7 @@ func TestObjectives(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		v := o.verdict(results)
+		v := o.verdict(echoScenario, results)
 		if got := map[bool]string{true: "met ", false: "missed "}[v.Met] + v.Text; got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
@@ -54,21 +54,22 @@ func TestWhatIsMissedStaysMissed(t *testing.T) {
 	storms := []bench.Result{{Name: "open", Latency: slow}, {Name: "close", Latency: quick}}
 	all := []bench.Result{{Name: "open"}, {Name: "echo", Latency: slow, Begun: 10, Lost: 5}, {Name: "fanout", Latency: quick}, {Name: "idle"}, {Name: "close"}}
 	for _, test := range []struct {
-		text    string
-		results []bench.Result
-		want    string
+		text     string
+		scenario *scenario
+		results  []bench.Result
+		want     string
 	}{
-		{"p99<10ms", storms, "missed 1.00 s"},
-		{"close.p99<10ms", storms, "met 1.00 ms"},
-		{"p99<10ms", all, "missed 1.00 s"},
-		{"loss==0", all, "missed 5"},
-		{"p99<2s", all, "met 1.00 ms"},
+		{"p99<10ms", scenarioNamed("open"), storms, "missed 1.00 s"},
+		{"close.p99<10ms", scenarioNamed("open"), storms, "met 1.00 ms"},
+		{"p99<10ms", demonstration, all, "missed 1.00 s"},
+		{"loss==0", demonstration, all, "missed 5"},
+		{"p99<2s", demonstration, all, "met 1.00 ms"},
 	} {
 		o, err := parseObjective(test.text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := o.verdict(test.results)
+		v := o.verdict(test.scenario, test.results)
 		if got := map[bool]string{true: "met ", false: "missed "}[v.Met] + v.Text; got != test.want {
 			t.Errorf("%s: %s, want %s", test.text, got, test.want)
 		}
@@ -126,8 +127,39 @@ func TestJudge(t *testing.T) {
 		}
 		r := &bench.Report{Results: []bench.Result{test.result}}
 		var stderr strings.Builder
-		if got := status(judge(r, f, test.err), &stderr); got != test.want || (got == exitOK) != (stderr.String() == "") {
+		if got := status(echoScenario.judge(r, f, test.err), &stderr); got != test.want || (got == exitOK) != (stderr.String() == "") {
 			t.Errorf("%s: status %d, want %d; said %q", test.name, got, test.want, stderr.String())
+		}
+	}
+}
+
+// A server that falls behind meets nothing: neither by what it has answered, nor, when it was still the warm-up, by how
+// soon it opened the sockets.
+func TestOverloadMeetsNothing(t *testing.T) {
+	quick := &bench.Latency{P99: time.Millisecond}
+	open := bench.Result{Name: "open", Latency: quick, Loader: &bench.Loader{}}
+	echo := bench.Result{Name: "echo", Latency: quick, Count: 1e6, Begun: 1e6 + 1<<20, Lost: 1 << 20, Loader: &bench.Loader{}, Partial: true}
+	overload := &bench.OverloadError{Away: 1 << 20}
+	for name, test := range map[string]struct {
+		results []bench.Result
+		slo     string
+		met     bool
+	}{
+		"latency":                 {[]bench.Result{open, echo}, "p99<20ms", true},
+		"losses":                  {[]bench.Result{open, echo}, "loss==0", false},
+		"latency in the warm-up":  {[]bench.Result{open}, "p99<20ms", false},
+		"losses in the warm-up":   {[]bench.Result{open}, "loss==0", false},
+		"what was met until then": {[]bench.Result{open}, "open.p99<20ms", true},
+	} {
+		var f sloFlag
+		if err := f.Set(test.slo); err != nil {
+			t.Fatal(err)
+		}
+		r := &bench.Report{Results: test.results}
+		var stderr strings.Builder
+		got := status(echoScenario.judge(r, f, overload), &stderr)
+		if got != exitMissed || !strings.Contains(stderr.String(), overload.Error()) || r.Failure != overload.Error() || r.SLOs[0].Met != test.met {
+			t.Errorf("%s: status %d, %+v, failure %q; said %q", name, got, r.SLOs, r.Failure, stderr.String())
 		}
 	}
 }

@@ -27,40 +27,47 @@ type invalidError struct{ why string }
 
 func (e *invalidError) Error() string { return "INVALID: " + e.why }
 
-// judge says how a run ended that failed with err, or did not. It notes in the report why figures are
-// not to be trusted.
-func judge(r *bench.Report, objectives sloFlag, err error) error {
-	r.SLOs = objectives.verdicts(r.Results)
-	missed := errors.Is(err, errMissed)
+// judge says how a run ended that failed with err, or did not. It notes in the report why it failed, and why figures are
+// not to be trusted. A server that is overloaded meets no objective: figures are of what it has answered.
+func (s *scenario) judge(r *bench.Report, objectives sloFlag, err error) error {
+	var overload *bench.OverloadError
+	overloaded := errors.As(err, &overload)
+	missed := errors.Is(err, errMissed) || overloaded && len(objectives) > 0
+	r.SLOs = objectives.verdicts(s, r.Results)
 	for _, v := range r.SLOs {
 		missed = missed || !v.Met
 	}
+	noteInvalid(r, missed)
+	if err != nil && !errors.Is(err, errMissed) {
+		r.Failure = err.Error()
+		if errors.Is(err, context.Canceled) {
+			r.Failure = "interrupted"
+		}
+	}
+	switch {
+	case r.Failure != "" && !overloaded:
+		return err
+	case r.Invalid != "":
+		return &invalidError{r.Invalid}
+	case missed && overloaded:
+		return fmt.Errorf("%w: %w", errMissed, err)
+	case missed:
+		return errMissed
+	}
+	return err
+}
+
+// noteInvalid notes why figures are the loader's, or what was missed may be its fault.
+func noteInvalid(r *bench.Report, missed bool) {
 	for _, result := range r.Results {
 		switch l := result.Loader; {
 		case l == nil || r.Invalid != "":
 		case l.Invalid != "":
 			r.Invalid = fmt.Sprintf("%s: %s", result.Name, l.Invalid)
-		case l.Bound && missed && len(objectives) > 0:
+		case l.Bound && missed:
 			r.Invalid = fmt.Sprintf("%s: the loader had no time to wait, so that what was missed may be its fault", result.Name)
 		}
 	}
-	if err != nil && !errors.Is(err, errMissed) {
-		var overload *bench.OverloadError
-		if !errors.As(err, &overload) || len(objectives) == 0 && r.Invalid == "" {
-			r.Failure = err.Error()
-			if errors.Is(err, context.Canceled) {
-				r.Failure = "interrupted"
-			}
-			return err
-		}
-	}
-	switch {
-	case r.Invalid != "":
-		return &invalidError{r.Invalid}
-	case missed:
-		return errMissed
-	}
-	return nil
 }
 
 // status prints what err is about, and returns the exit status.
