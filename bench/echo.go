@@ -139,14 +139,21 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 	}
 	e.until = e.from + cl.cfg.Duration
 	e.stale = e.away - e.begun // what begun has is due already
+	timely := 0                // of begun, until the end and what the loader may be late by
 	err := e.outcome(cl.run(ctx, e, func() bool {
-		return e.turn() || cl.now >= e.until && (e.away == 0 && e.pace.next >= e.until && e.churn.settled() || cl.now >= e.until+graceMax)
+		failed := e.turn()
+		if cl.now-e.until < cl.cfg.LagMax {
+			timely = e.begun
+		}
+		return failed || cl.now >= e.until && (e.away == 0 && e.pace.next >= e.until && e.churn.settled() || cl.now >= e.until+graceMax)
 	}))
-	return e.result(cl.end(err))
+	r, err := cl.end(err)
+	e.result(&r, timely)
+	return r, err
 }
 
-// result adds to a result what there is at a rate.
-func (e *echo) result(r Result, err error) (Result, error) {
+// result adds to a result what there is at a rate. Of what was begun timely was in time.
+func (e *echo) result(r *Result, timely int) {
 	cl := e.cl
 	r.Begun, r.Lost, r.Raw = e.begun, e.begun-r.Count, e.raw.latency()
 	if e.last > cl.meter.began {
@@ -154,13 +161,16 @@ func (e *echo) result(r Result, err error) (Result, error) {
 	}
 	r.Loader.Lag = e.lag.latency()
 	r.Loader.Wanted = cl.cfg.Pace.Rate
-	r.Loader.Begun = float64(e.begun) / min(cl.cfg.Duration, r.Elapsed).Seconds()
-	if r.Partial || e.pace.next >= e.until {
-		r.Loader.Begun = r.Loader.Wanted // all that was due began, if late
+	switch {
+	case r.Partial || e.begun == 0 && e.pace.next >= e.until: // as far as it went
+		r.Loader.Begun = r.Loader.Wanted
+	case e.pace.next < e.until: // some was never begun
+		r.Loader.Begun = float64(timely) / cl.cfg.Duration.Seconds()
+	default:
+		r.Loader.Begun = r.Loader.Wanted * min(1, float64(timely)/float64(e.begun)) // the churn takes from begun
 	}
 	r.Loader.judge(cl.cfg.LagMax)
-	e.tell(&r)
-	return r, err
+	e.tell(r)
 }
 
 // tell adds what became of the churn.

@@ -62,6 +62,48 @@ func TestLateLoader(t *testing.T) {
 	}
 }
 
+// No loader sends a message in a nanosecond. That all of them were sent in the end does not make it the rate.
+func TestRateBeyondTheLoader(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := rateConfig(addr)
+	cfg.Duration, cfg.LagMax, cfg.Pace = 10*time.Microsecond, 1, Pace{Rate: 1e9}
+	r, err := echoOnce(t, cfg)
+	if err != nil || r.Begun < 9_900 || r.Count != r.Begun || r.Lost != 0 {
+		t.Errorf("begun %d, back %d, lost %d: %v", r.Begun, r.Count, r.Lost, err)
+	}
+	if l := r.Loader; l.Wanted != 1e9 || l.Begun >= 0.99*l.Wanted || l.Invalid == "" {
+		t.Errorf("%.0f a second of %.0f, invalid %q", l.Begun, l.Wanted, l.Invalid)
+	}
+}
+
+// The rate is the share of what was due that began in time.
+func TestBegun(t *testing.T) {
+	const until = 3 * time.Second
+	for name, test := range map[string]struct {
+		next          time.Duration // due
+		begun, timely int
+		partial       bool
+		want          float64
+	}{
+		"all in time":               {until, 1999, 1999, false, 1000},
+		"half of it late":           {until, 2000, 1000, false, 500},
+		"half of it never":          {2 * time.Second, 1000, 1000, false, 500},
+		"half of it late, and more": {2 * time.Second, 1500, 500, false, 250},
+		"nothing was due":           {until, 0, 0, false, 1000},
+		"nothing was sent":          {time.Second, 0, 0, false, 0},
+		"some was given up":         {until, 1990, 2000, false, 1000},
+		"ended early":               {time.Second, 10, 10, true, 1000},
+	} {
+		cl := &Client{cfg: Config{Duration: 2 * time.Second, LagMax: time.Millisecond, Pace: Pace{Rate: 1000}}}
+		e := &echo{cl: cl, pace: &pacer{next: test.next}, until: until, begun: test.begun}
+		r := Result{Loader: &Loader{}, Elapsed: 2 * time.Second, Partial: test.partial}
+		e.result(&r, test.timely)
+		if l := r.Loader; l.Begun != test.want || (l.Invalid != "") != (test.want < 990) {
+			t.Errorf("%s: %v a second, want %v; invalid %q", name, l.Begun, test.want, l.Invalid)
+		}
+	}
+}
+
 // A server that does not answer for a while makes messages late that were sent after: coordinated omission
 // would not see them.
 func TestLatencyIsFromWhenAMessageWasDue(t *testing.T) {

@@ -38,6 +38,43 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A load that the loader did not apply is not met, however little was lost of what it did.
+func TestFindOfALoadThatDoesNotCome(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f.json")
+	line := "find -sockets 5 -duration 10us -warmup 0 -max-lag 1us -from 1e9 -to 1e9 -precision 0.9 -slo loss==0 -json " + file + " " + referenceServer(t)
+	status, stdout, stderr := wsbench(t.Context(), strings.Fields(line)...)
+	if status != exitInvalid || !strings.Contains(stdout, "the loader is the bottleneck") || !strings.Contains(stderr, "wsbench: INVALID: rate ") {
+		t.Errorf("status %d, wrote %q and %q", status, stdout, stderr)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s bench.Search
+	if err := json.Unmarshal(b, &s); err != nil || s.Found > 1e8 || s.Probes[0].Met || s.Probes[0].Why != "the loader was the bottleneck" {
+		t.Errorf("found %v in %s", s.Found, stdout)
+	}
+}
+
+func TestExcused(t *testing.T) {
+	met, missed := []bench.Verdict{{Met: true}}, []bench.Verdict{{Met: true}, {}}
+	late := bench.Result{Loader: &bench.Loader{Wanted: 1000, Begun: 995, Invalid: "late"}}
+	short := bench.Result{Loader: &bench.Loader{Wanted: 1000, Begun: 985, Invalid: "late"}}
+	for name, test := range map[string]struct {
+		report bench.Report
+		want   bool
+	}{
+		"late":            {bench.Report{Results: []bench.Result{{}, late}, SLOs: met}, true},
+		"late and missed": {bench.Report{Results: []bench.Result{late}, SLOs: missed}, false},
+		"not all of it":   {bench.Report{Results: []bench.Result{late, short}, SLOs: met}, false},
+		"overloaded":      {bench.Report{Results: []bench.Result{late}, SLOs: met, Failure: "the server is overloaded"}, false},
+	} {
+		if got := excused(&test.report); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
 // searched returns a search over a server that can do so much, and a loader.
 func searched(of string, from, to, server, loader float64) *search {
 	s := &search{of: of, from: from, to: to, precision: 0.05, limit: time.Hour, began: time.Now(), live: newLive(io.Discard, bench.Config{})}
