@@ -138,8 +138,8 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 
 func TestAbortOnSLO(t *testing.T) {
 	status, stdout, stderr := wsbench(t.Context(), "echo", "-sockets", "20", "-rate", "1000", "-duration", "1h", "-warmup", "0", "-max-lag", "1h",
-		"-interval", "100ms", "-slo", "p50<1ns", "-abort-on-slo")
-	if status != exitMissed || !strings.Contains(stdout, "slo: p50<1ns: missed") {
+		"-interval", "100ms", "-slo", "echo.p50<1ns", "-abort-on-slo")
+	if status != exitMissed || !strings.Contains(stdout, "slo: echo.p50<1ns: missed") {
 		t.Errorf("status %d, wrote %q and %q", status, stdout, stderr)
 	}
 }

@@ -263,7 +263,7 @@ func (o *options) process() (*bench.Process, error) {
 func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*bench.Report, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	watch := newWatch(o.slos, end)
+	watch := newWatch(s, o.slos, end)
 	o.cfg.Memory = s.idles
 	o.cfg.Progress = live.show
 	o.cfg.Told = func(p bench.Point) {
@@ -283,6 +283,7 @@ func (s *scenario) measureWith(ctx context.Context, o *options, live *live) (*be
 		live.say(fmt.Sprintf("wsbench: the server's CPU is not measured: %v", o.unmeasured))
 	}
 	for _, step := range s.steps {
+		watch.begin(step)
 		r, err := step.measure(client, ctx)
 		if r.Name != "" {
 			report.Results = append(report.Results, r)

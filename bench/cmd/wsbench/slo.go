@@ -294,9 +294,11 @@ func (f sloFlag) verdicts(s *scenario, results []bench.Result) (all []bench.Verd
 	return all
 }
 
-// watch ends a run that misses an objective about latency in each of three intervals in a row, with
+// watch ends a run of a scenario that misses an objective about latency in each of three intervals of a step in a row, with
 // errMissed.
 type watch struct {
+	scenario   *scenario
+	step       step // that the points are of
 	objectives sloFlag
 	missed     []int // of each: intervals in a row
 	end        func(error)
@@ -305,8 +307,14 @@ type watch struct {
 // hopeless is how many intervals in a row are enough.
 const hopeless = 3
 
-func newWatch(f sloFlag, end func(error)) *watch {
-	return &watch{f, make([]int, len(f)), end}
+func newWatch(s *scenario, f sloFlag, end func(error)) *watch {
+	return &watch{scenario: s, objectives: f, missed: make([]int, len(f)), end: end}
+}
+
+// begin is called before a step, when no points are told.
+func (w *watch) begin(s step) {
+	w.step = s
+	clear(w.missed)
 }
 
 // told is given the points of a series.
@@ -314,7 +322,7 @@ func (w *watch) told(p bench.Point) {
 	for i := range w.objectives {
 		o := &w.objectives[i]
 		of, ok := latencies[o.metric]
-		if !ok || p.Lat == nil {
+		if !ok || p.Lat == nil || !o.about(w.step.name, w.scenario) {
 			continue
 		}
 		if w.missed[i]++; o.met(float64(of(p.Lat))) {

@@ -171,11 +171,12 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := 0
-	w := newWatch(f, func(err error) {
+	w := newWatch(echoScenario, f, func(err error) {
 		if err == errMissed {
 			ended++
 		}
 	})
+	w.begin(stepEcho)
 	bad, good := bench.Point{Lat: &bench.Latency{P99: time.Second}}, bench.Point{Lat: &bench.Latency{P99: 1}}
 	for _, p := range []bench.Point{bad, bad, good, bad, {}, bad} {
 		w.told(p)
@@ -186,6 +187,42 @@ func TestWatch(t *testing.T) {
 	w.told(bad)
 	if ended != 1 {
 		t.Errorf("ended %d times", ended)
+	}
+}
+
+// A run ends for what its objectives are about, in one step of it.
+func TestWatchOfSteps(t *testing.T) {
+	for _, test := range []struct {
+		scenario *scenario
+		slo      string
+		bad      map[string]int // intervals, by step
+		want     bool
+	}{
+		{echoScenario, "p99<1ms", map[string]int{"open": 3}, false},
+		{echoScenario, "echo.p99<1ms", map[string]int{"open": 3}, false},
+		{echoScenario, "open.p99<1ms", map[string]int{"open": 3}, true},
+		{echoScenario, "open.p99<1ms", map[string]int{"echo": 3}, false},
+		{echoScenario, "p99<1ms", map[string]int{"echo": 3}, true},
+		{scenarioNamed("open"), "p99<1ms", map[string]int{"open": 3}, true},
+		{scenarioNamed("open"), "p99<1ms", map[string]int{"open": 2, "close": 2}, false},
+		{demonstration, "p99<1ms", map[string]int{"open": 3, "echo": 2, "fanout": 1, "close": 3}, false},
+		{demonstration, "p99<1ms", map[string]int{"fanout": 3}, true},
+	} {
+		var f sloFlag
+		if err := f.Set(test.slo); err != nil {
+			t.Fatal(err)
+		}
+		ended := false
+		w := newWatch(test.scenario, f, func(error) { ended = true })
+		for _, step := range test.scenario.steps {
+			w.begin(step)
+			for range test.bad[step.name] {
+				w.told(bench.Point{Lat: &bench.Latency{P99: time.Second}})
+			}
+		}
+		if ended != test.want {
+			t.Errorf("%s with %s, bad %v: ended %v, want %v", test.scenario.name, test.slo, test.bad, ended, test.want)
+		}
 	}
 }
 
