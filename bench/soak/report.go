@@ -16,7 +16,7 @@ import (
 type Report struct {
 	Seed          uint64
 	Elapsed       time.Duration // of the load
-	Before, After Sample        // without load
+	Before, After Sample        // without load; After of a whole report
 	Samples       []Sample      // under load
 	Honest        []Honest
 	Attacks       int
@@ -24,10 +24,11 @@ type Report struct {
 	Late          string // how late this process was itself
 	Trends        []Trend
 	Faults        []string
+	Partial       bool // it ended early, and nothing is judged
 }
 
 // Passed says whether nothing grew, and the honest lost nothing.
-func (r *Report) Passed() bool { return len(r.Faults) == 0 }
+func (r *Report) Passed() bool { return len(r.Faults) == 0 && !r.Partial }
 
 // warmUpShare of the time at the beginning is not judged: tables and buffers grow to what the load takes.
 const warmUpShare = 0.2
@@ -97,11 +98,17 @@ func (r *Report) WriteTable(w io.Writer) error {
 	for _, t := range r.Trends {
 		fmt.Fprintf(&b, "  %s: %v\n", t.Name, t)
 	}
-	fmt.Fprintf(&b, "  before the load: %v\n  after it:        %v\n", r.Before, r.After)
+	fmt.Fprintf(&b, "  before the load: %v\n", r.Before)
+	if !r.Partial {
+		fmt.Fprintf(&b, "  after it:        %v\n", r.After)
+	}
 	for _, fault := range r.Faults {
 		fmt.Fprintf(&b, "FAIL %s\n", fault)
 	}
-	if r.Passed() {
+	switch {
+	case r.Partial:
+		b.WriteString("ended early: whether anything grows, or the honest lost anything, is not judged\n")
+	case r.Passed():
 		b.WriteString("ok: nothing grows, and the honest lost nothing\n")
 	}
 	_, err := w.Write(b.Bytes())
@@ -123,14 +130,19 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		}
 		return out
 	}
+	var after *sample
+	if !r.Partial {
+		after = &all(r.After)[0]
+	}
 	return json.Marshal(struct {
 		Seed    uint64   `json:"seed"`
 		Seconds float64  `json:"seconds"`
 		Passed  bool     `json:"passed"`
+		Partial bool     `json:"partial,omitempty"`
 		Faults  []string `json:"faults,omitempty"`
 		Attacks int      `json:"attacks"`
 		Before  sample   `json:"before"`
-		After   sample   `json:"after"`
+		After   *sample  `json:"after,omitempty"`
 		Samples []sample `json:"samples"`
-	}{r.Seed, r.Elapsed.Seconds(), r.Passed(), r.Faults, r.Attacks, all(r.Before)[0], all(r.After)[0], all(r.Samples...)})
+	}{r.Seed, r.Elapsed.Seconds(), r.Passed(), r.Partial, r.Faults, r.Attacks, all(r.Before)[0], after, all(r.Samples...)})
 }

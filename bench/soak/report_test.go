@@ -82,6 +82,19 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// What ended early is told, and is no pass.
+func TestPartial(t *testing.T) {
+	r := calm()
+	r.Partial, r.After = true, Sample{}
+	var table strings.Builder
+	r.WriteTable(&table)
+	b, err := json.Marshal(r)
+	if text := table.String(); err != nil || r.Passed() || strings.Contains(text, "ok:") || strings.Contains(text, "after it:") || !strings.Contains(text, "\nended early: ") ||
+		!strings.Contains(string(b), `"passed":false,"partial":true`) || strings.Contains(string(b), `"after"`) {
+		t.Errorf("%s\n%s, %v", text, b, err)
+	}
+}
+
 // A line is found as it is.
 func TestFit(t *testing.T) {
 	var samples []Sample

@@ -50,7 +50,8 @@ const (
 	backPatience = time.Minute
 )
 
-// Run soaks the server. An error is why it could not be done; what the server did wrong is in the report.
+// Run soaks the server. An error is why it could not be done, or ended early; what the server did wrong is in the report,
+// which is partial beside an error, and nil if it never began.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Server == nil || cfg.Duration <= 0 {
 		return nil, errors.New("a soak takes a process to look at, and time")
@@ -63,12 +64,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	fmt.Fprintf(cfg.Out, "soak: %v, seed %d, %d attacks; before it: %v\n", cfg.Duration, cfg.Seed, len(cfg.names), r.Before)
+	r.Partial = true
 	if err := r.bear(ctx, &cfg, s); err != nil {
 		return r, err
 	}
 	if r.After, err = s.back(ctx, r.Before); err != nil {
 		return r, fmt.Errorf("after the load: %w", err)
 	}
+	r.Partial = false
 	r.judge()
 	return r, nil
 }

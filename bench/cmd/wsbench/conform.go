@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 
 	"h2ws/bench/conform"
@@ -19,8 +21,8 @@ the path that is opened. http and ws are cleartext HTTP/2 with prior knowledge, 
 A case is strict if the server does what the RFCs ask for, lenient if they let pass what it does, and failed
 otherwise. What was not strict is listed, what failed with its transcript: "> " was said, "< " came.
 
-The exit status is 0 if no case failed, 3 if one did, or with -strict was lenient, and 2 if there is no HTTP/2
-server.
+The exit status is 0 if no case failed, 3 if one did, or with -strict was lenient, 2 if there is no HTTP/2 server, and
+130 if it was interrupted: then those cases are told that were done.
 
   wsbench conform http://127.0.0.1:8080/
   wsbench conform -run '^(utf8|close)/' -v 127.0.0.1:8080`
@@ -48,11 +50,14 @@ func conformance(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return &usageError{"conform", err.Error()}
 	}
 	report, err := conform.Run(ctx, cfg)
-	if err != nil {
+	if report == nil {
 		return err
 	}
+	if err != nil {
+		report.Outcomes = slices.DeleteFunc(report.Outcomes, unsaid)
+	}
 	report.Verbose = *verbose
-	if err := writeVerdict(report, *file, stdout, stderr); err != nil {
+	if err := cmp.Or(writeVerdict(report, *file, stdout, stderr), err); err != nil {
 		return err
 	}
 	if report.Count(conform.Failed) > 0 || *strict && report.Count(conform.Lenient) > 0 {
@@ -60,3 +65,6 @@ func conformance(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	}
 	return nil
 }
+
+// unsaid says of an outcome of a run that was interrupted whether there was no dialogue.
+func unsaid(o conform.Outcome) bool { return len(o.Transcript) == 0 }

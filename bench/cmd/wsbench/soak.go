@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,7 +29,8 @@ printed. Something grows if, after a fifth of the time, the line of least square
 without load, there must be no more descriptors and goroutines than before it, and no more than 16 MB of memory more. No
 echo and no delivery may be lost, no socket and no connection of the honest ended by the server.
 
-The exit status is 0 if all of that holds, 3 if it does not, 2 if the server is not to be spoken to.`
+The exit status is 0 if all of that holds, 3 if it does not, 2 if the server is not to be spoken to, and 130 if it was
+interrupted: then what was seen is told and not judged.`
 
 func soakServer(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	cfg := soak.Config{Out: stdout}
@@ -80,10 +82,10 @@ func soakServer(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 		return err
 	}
 	report, err := soak.Run(ctx, cfg)
-	if err != nil {
+	if report == nil {
 		return err
 	}
-	if err := writeVerdict(report, *file, stdout, stderr); err != nil {
+	if err := cmp.Or(writeVerdict(report, *file, stdout, stderr), err); err != nil {
 		return err
 	}
 	if !report.Passed() {

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"h2ws/bench"
@@ -71,6 +74,86 @@ func TestConformStatuses(t *testing.T) {
 		if status, stdout, stderr := wsbench(t.Context(), append([]string{"conform"}, strings.Fields(line)...)...); status != want {
 			t.Errorf("%s: status %d, want %d\n%s%s", line, status, want, stdout, stderr)
 		}
+	}
+}
+
+// passOn passes connections on to addr, but first says which it is, from 1.
+func passOn(t *testing.T, addr string, said func(n int)) (at string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for n := 1; ; n++ {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			said(n)
+			to, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Error(err)
+				from.Close()
+				return
+			}
+			for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
+				all.Go(func() {
+					io.Copy(way[0], way[1])
+					way[0].Close()
+				})
+			}
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		all.Wait()
+	})
+	return l.Addr().String()
+}
+
+// Interrupted, conform tells of the cases that it has done, and of no others: neither as strict nor as failed.
+func TestConformInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	addr := passOn(t, referenceServer(t), func(n int) {
+		if n == 4 { // the first finds out who is there
+			cancel()
+		}
+	})
+	file := filepath.Join(t.TempDir(), "conform.json")
+	status, stdout, stderr := wsbench(ctx, "conform", "-run", "^length/", "-parallel", "1", "-json", file, addr)
+	var r struct {
+		Strict, Lenient, Failed int
+		Cases                   []struct{ Name string }
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil || status != exitInterrupted || len(r.Cases) < 2 || len(r.Cases) > 3 || r.Strict != len(r.Cases) ||
+		!strings.Contains(stdout, fmt.Sprintf("\n%d cases in ", len(r.Cases))) || stderr != "wsbench: interrupted\n" {
+		t.Errorf("status %d, %v in %s\n%s%s", status, err, b, stdout, stderr)
+	}
+}
+
+// Interrupted, soak tells what it has seen, and does not call it passed.
+func TestSoakInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	file := filepath.Join(t.TempDir(), "soak.json")
+	stdout := &interrupter{at: "soak: ", cancel: cancel}
+	var stderr strings.Builder
+	status := run(ctx, []string{"soak", "-duration", "5m", "-json", file}, stdout, &stderr)
+	var r struct{ Passed, Partial bool }
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil || status != exitInterrupted || r.Passed || !r.Partial ||
+		!strings.Contains(stdout.String(), "\nended early: ") || !strings.HasSuffix(stderr.String(), "wsbench: interrupted\n") {
+		t.Errorf("status %d, %v in %s\n%s%s", status, err, b, stdout.String(), stderr.String())
 	}
 }
 
