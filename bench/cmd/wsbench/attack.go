@@ -74,10 +74,15 @@ func assault(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			return err
 		}
 	}
-	if err == nil && report.Failed() > 0 {
+	switch {
+	case err != nil:
+		return err
+	case len(report.Results) == 0:
+		return &usageError{"attack", fmt.Sprintf("-rule: nothing of %q is left: -quick leaves out what takes longer than 15 s, and tls is for https and wss", *rule)}
+	case report.Failed() > 0:
 		return errFellShort
 	}
-	return err
+	return nil
 }
 
 // throw makes the attacks, with a bystander at the server that is attacked, which args say, and one elsewhere.

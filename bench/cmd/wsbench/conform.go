@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -45,6 +46,9 @@ func conformance(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	var err error
 	if cfg.Only, err = regexp.Compile(*only); err != nil {
 		return &usageError{"conform", "-run: " + err.Error()}
+	}
+	if !slices.ContainsFunc(conform.Cases(), func(c conform.Case) bool { return cfg.Only.MatchString(c.Name) }) {
+		return &usageError{"conform", fmt.Sprintf("-run: no case matches %q", *only)}
 	}
 	if cfg.Target, err = where.rawTarget(f, *path); err != nil {
 		return &usageError{"conform", err.Error()}

@@ -194,3 +194,17 @@ func TestAttackRefuses(t *testing.T) {
 		t.Errorf("-list: status %d\n%s", status, stdout)
 	}
 }
+
+// A run that tries nothing does not pass.
+func TestNothingChosen(t *testing.T) {
+	addr := referenceServer(t)
+	for line, want := range map[string]string{
+		"conform -strict -run utf-8 " + addr:                 `-run: no case matches "utf-8" (see wsbench conform -h)`,
+		"attack -quick -rule message/unfinished,tls " + addr: `-rule: nothing of "message/unfinished,tls" is left: -quick leaves out`,
+	} {
+		status, stdout, stderr := wsbench(t.Context(), strings.Fields(line)...)
+		if status != exitUsage || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%s: status %d\n%s%s", line, status, stdout, stderr)
+		}
+	}
+}
