@@ -29,6 +29,8 @@ type Cell struct {
 	Connected Result   // see Client.Connected
 	Results   []Result // of the scenarios that ended well
 	Failure   error    // why there are no more; nil: all ended well
+	SLOs      []Verdict
+	Invalid   string // why latency and rate are the loader's and not the server's
 }
 
 // metric is a figure of which less is better, taken from the result of a scenario.
@@ -150,7 +152,7 @@ func (c *Comparison) UnmarshalJSON(b []byte) error {
 	}
 	*c = Comparison{Version: in.Version, Started: in.Started, Machine: in.Machine, Command: in.Command, Size: in.Size, Elsewhere: in.Elsewhere}
 	for _, j := range in.Cells {
-		cell := Cell{Server: j.Server, HTTP1: j.Protocol == "HTTP/1.1", Conns: j.Conns, Sockets: j.Sockets, Connected: j.Connected, Results: j.Results}
+		cell := Cell{Server: j.Server, HTTP1: j.Protocol == "HTTP/1.1", Conns: j.Conns, Sockets: j.Sockets, Connected: j.Connected, Results: j.Results, SLOs: j.SLOs, Invalid: j.Invalid}
 		if j.Failure != "" {
 			cell.Failure = errors.New(j.Failure)
 		}
@@ -162,7 +164,7 @@ func (c *Comparison) UnmarshalJSON(b []byte) error {
 func (c *Cell) json(metrics []metric, base *Cell) cellJSON {
 	out := cellJSON{
 		Server: c.Server, Protocol: "HTTP/2", Conns: c.Conns, Sockets: c.Sockets,
-		Figures: map[string]figureJSON{}, Connected: c.Connected, Results: c.Results,
+		Figures: map[string]figureJSON{}, Connected: c.Connected, Results: c.Results, SLOs: c.SLOs, Invalid: c.Invalid,
 	}
 	if c.HTTP1 {
 		out.Protocol = "HTTP/1.1"
@@ -197,6 +199,8 @@ type cellJSON struct {
 	Figures   map[string]figureJSON `json:"figures"`
 	Connected Result                `json:"connected"`
 	Results   []Result              `json:"results"`
+	SLOs      []Verdict             `json:"slos,omitempty"`
+	Invalid   string                `json:"invalid,omitempty"`
 }
 
 type figureJSON struct {
@@ -210,7 +214,7 @@ func (c *Comparison) Reports() (all []*Report) {
 		cell := &c.Cells[i]
 		all = append(all, &Report{
 			Version: ReportVersion, Started: c.Started, Machine: c.Machine, Command: c.Command, Addr: cell.Server, Protocol: cell.protocol(),
-			Sockets: cell.Sockets, Conns: cell.Conns, Size: c.Size, Results: cell.Results,
+			Sockets: cell.Sockets, Conns: cell.Conns, Size: c.Size, Results: cell.Results, SLOs: cell.SLOs, Invalid: cell.Invalid,
 		})
 	}
 	return all

@@ -15,7 +15,7 @@ import (
 func (c *Comparison) WriteTable(w io.Writer) error {
 	width := 0
 	for i := range c.Cells {
-		width = max(width, len(c.Cells[i].Server), len(c.Cells[i].Shape()))
+		width = max(width, len(c.Cells[i].title()), len(c.Cells[i].Shape()))
 	}
 	var table strings.Builder
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -30,13 +30,21 @@ func (c *Comparison) WriteTable(w io.Writer) error {
 		if i == 0 || !cell.sameShape(&c.Cells[i-1]) {
 			line(cell.Shape(), c.titles())
 		}
-		line(cell.Server, cell.columns(c.metrics(), c.base(cell)))
+		line(cell.title(), cell.columns(c.metrics(), c.base(cell)))
 	}
 	t.Flush()
 	for line := range strings.Lines(table.String()) {
 		fmt.Fprintln(w, strings.TrimSpace(line))
 	}
 	return c.writeNotes(w)
+}
+
+// title marks figures that are not the server's.
+func (c *Cell) title() string {
+	if c.Invalid != "" {
+		return c.Server + ", INVALID"
+	}
+	return c.Server
 }
 
 func (c *Comparison) titles() (columns []string) {
@@ -116,7 +124,25 @@ open, echo   server CPU for an opening handshake, and for a message there and ba
 p50, p99     of the latency of echoes; at a rate from when a message was due
 `)
 	c.writeFailures(w)
+	c.writeVerdicts(w)
 	return err
+}
+
+// writeVerdicts says what became of the objectives, which there are where servers are elsewhere.
+func (c *Comparison) writeVerdicts(w io.Writer) {
+	for i := range c.Cells {
+		cell := &c.Cells[i]
+		for _, v := range cell.SLOs {
+			met := "missed"
+			if v.Met {
+				met = "met"
+			}
+			fmt.Fprintf(w, "slo: %s: %s: %s, %s\n", cell.Server, v.Objective, met, v.Text)
+		}
+		if cell.Invalid != "" {
+			fmt.Fprintf(w, "INVALID: %s: %s\n", cell.Server, cell.Invalid)
+		}
+	}
 }
 
 func (c *Comparison) writeFailures(w io.Writer) {

@@ -100,3 +100,37 @@ func TestComparisonJSON(t *testing.T) {
 		t.Errorf("gws: got %+v", gws)
 	}
 }
+
+// What is wrong with figures is beside them, wherever they go.
+func TestComparisonElsewhere(t *testing.T) {
+	c := someComparison()
+	c.Elsewhere, c.Cells = true, c.Cells[2:]
+	c.Cells[0].Invalid = "echo: the loader was late"
+	c.Cells[2].SLOs = []Verdict{{Objective: "p99<1ms", Value: 2e6, Text: "2.00 ms"}, {Objective: "loss==0", Text: "0", Met: true}}
+	for range 2 { // as it is, and as it was read again
+		var b strings.Builder
+		if err := c.WriteTable(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			"\nh2ws, INVALID ", "\nlxzan/gws 1.8.9 ", "\nINVALID: h2ws: echo: the loader was late\n",
+			"\nslo: lxzan/gws 1.8.9: p99<1ms: missed, 2.00 ms\nslo: lxzan/gws 1.8.9: loss==0: met, 0\n",
+		} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the table lacks %q:\n%s", want, b.String())
+			}
+		}
+		reports := c.Reports()
+		if reports[0].Invalid != c.Cells[0].Invalid || len(reports[2].SLOs) != 2 {
+			t.Errorf("reports %+v", reports)
+		}
+		saved, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = &Comparison{}
+		if err := json.Unmarshal(saved, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

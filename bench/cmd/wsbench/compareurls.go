@@ -37,15 +37,14 @@ func compareURLs(ctx context.Context, o *options, urls []string, stdout, stderr 
 func (o *options) measureURL(ctx context.Context, url string, c *bench.Comparison, live *live) error {
 	cell := bench.Cell{Server: url, HTTP1: o.cfg.HTTP1, Conns: o.cfg.Conns, Sockets: o.cfg.Sockets, Results: []bench.Result{}}
 	err := o.findServer(echoScenario)
-	if err == nil {
+	if cell.Failure = err; err == nil {
 		var r *bench.Report
 		r, err = echoScenario.measureWith(ctx, o, live)
 		err = echoScenario.judge(r, o.slos, err)
-		cell.Results = r.Results
-	}
-	var invalid *invalidError
-	if err != nil && !errors.Is(err, errMissed) && !errors.As(err, &invalid) {
-		cell.Failure = err
+		cell.Results, cell.SLOs, cell.Invalid = r.Results, r.SLOs, r.Invalid
+		if r.Failure != "" {
+			cell.Failure = errors.New(r.Failure)
+		}
 	}
 	c.Cells = append(c.Cells, cell)
 	return err

@@ -135,6 +135,40 @@ func TestCompareURLs(t *testing.T) {
 	wantSameFile(t, file, again)
 }
 
+// What a report of one server would say of objectives, and of a loader that was late, a comparison says of each.
+func TestCompareURLsHidesNothing(t *testing.T) {
+	first, second := referenceServer(t), referenceServer(t)
+	dir := t.TempDir()
+	file, page := filepath.Join(dir, "c.json"), filepath.Join(dir, "c.html")
+	line := "compare -sockets 5 -duration 50ms -rate 1000 -max-lag 1ns -slo p99<1ns -slo loss==0 -json " + file + " -html " + page + " http://" + first + " http://" + second
+	status, stdout, stderr := wsbench(t.Context(), strings.Fields(line)...)
+	if status != exitInvalid || !strings.Contains(stderr, "INVALID: echo: the loader was late") || strings.Contains(stdout, "Failed:") {
+		t.Errorf("status %d, wrote %q and %q", status, stdout, stderr)
+	}
+	html, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range []string{first, second} {
+		url := "http://" + addr
+		for _, want := range []string{"\n" + url + ", INVALID ", "\nslo: " + url + ": p99<1ns: missed, ", "\nslo: " + url + ": loss==0: met, 0\n", "\nINVALID: " + url + ": echo: the loader was late"} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("the table lacks %q:\n%s", want, stdout)
+			}
+		}
+		for _, want := range []string{`<p class="alert">INVALID: ` + url + `: echo: the loader was late`, `<code>` + url + `: p99&lt;1ns</code>`} {
+			if !strings.Contains(string(html), want) {
+				t.Errorf("the page lacks %q", want)
+			}
+		}
+	}
+	again := filepath.Join(dir, "again.json")
+	if status, table, stderr := wsbench(t.Context(), "report", "-json", again, file); status != exitOK || table != stdout {
+		t.Errorf("report: status %d, wrote %q and %q, want %q", status, table, stderr, stdout)
+	}
+	wantSameFile(t, file, again)
+}
+
 func wantSameFile(t *testing.T, a, b string) {
 	t.Helper()
 	one, err := os.ReadFile(a)

@@ -17,8 +17,8 @@ func (p *page) addComparison(c *bench.Comparison) {
 			section = &pageSection{Title: bars.Shape}
 			p.Sections = append(p.Sections, section)
 			for i := range c.Cells {
-				if cell := &c.Cells[i]; cell.Failure != nil && cell.Shape() == bars.Shape {
-					section.Alerts = append(section.Alerts, fmt.Sprintf("Failed: %s: %v", cell.Server, cell.Failure))
+				if cell := &c.Cells[i]; cell.Shape() == bars.Shape {
+					section.Alerts = append(section.Alerts, cellAlerts(cell)...)
 				}
 			}
 		}
@@ -33,6 +33,23 @@ func (p *page) addComparison(c *bench.Comparison) {
 		p.add(section, bars.Title, "less is better; logarithmic", what)
 	}
 	p.addOverlays(c.Reports())
+	for i := range c.Cells {
+		for _, v := range c.Cells[i].SLOs {
+			v.Objective = c.Cells[i].Server + ": " + v.Objective
+			p.Verdicts = append(p.Verdicts, v)
+		}
+	}
+}
+
+// cellAlerts is what figures of a server are not to be seen without.
+func cellAlerts(c *bench.Cell) (alerts []string) {
+	if c.Failure != nil {
+		alerts = append(alerts, fmt.Sprintf("Failed: %s: %v", c.Server, c.Failure))
+	}
+	if c.Invalid != "" {
+		alerts = append(alerts, fmt.Sprintf("INVALID: %s: %s", c.Server, c.Invalid))
+	}
+	return alerts
 }
 
 // barName is a server's name below its bar, which is narrow: what follows a blank goes into another line.
