@@ -220,6 +220,11 @@ func (o *objective) about(name string, s *scenario) bool {
 	return storms || !step{name: name}.storm()
 }
 
+// about says whether any of them is.
+func (f sloFlag) about(name string, s *scenario) bool {
+	return slices.ContainsFunc(f, func(o objective) bool { return o.about(name, s) })
+}
+
 // verdict says what became of the objective in a run. All results that it is about must meet it: the first that does not
 // is told.
 func (o *objective) verdict(s *scenario, results []bench.Result) bench.Verdict {

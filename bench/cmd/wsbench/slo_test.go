@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -129,6 +130,23 @@ func TestJudge(t *testing.T) {
 		var stderr strings.Builder
 		if got := status(echoScenario.judge(r, f, test.err), &stderr); got != test.want || (got == exitOK) != (stderr.String() == "") {
 			t.Errorf("%s: status %d, want %d; said %q", test.name, got, test.want, stderr.String())
+		}
+	}
+}
+
+// What is missed is not the fault of a loader that was busy with something else.
+func TestBusyWithWhatNoObjectiveIsAbout(t *testing.T) {
+	slow := &bench.Latency{P99: time.Second}
+	open := bench.Result{Name: "open", Latency: slow, Loader: &bench.Loader{Bound: true}}
+	echo := bench.Result{Name: "echo", Latency: slow, Loader: &bench.Loader{}}
+	for slo, want := range map[string]int{"p99<1ms": exitMissed, "echo.p99<1ms": exitMissed, "open.p99<1ms": exitInvalid} {
+		var f sloFlag
+		if err := f.Set(slo); err != nil {
+			t.Fatal(err)
+		}
+		r := &bench.Report{Results: []bench.Result{open, echo}}
+		if got := status(echoScenario.judge(r, f, nil), io.Discard); got != want {
+			t.Errorf("%s: status %d, want %d; invalid %q", slo, got, want, r.Invalid)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (s *scenario) judge(r *bench.Report, objectives sloFlag, err error) error {
 	for _, v := range r.SLOs {
 		missed = missed || !v.Met
 	}
-	noteInvalid(r, missed)
+	s.noteInvalid(r, objectives, missed)
 	if err != nil && !errors.Is(err, errMissed) {
 		r.Failure = err.Error()
 		if errors.Is(err, context.Canceled) {
@@ -58,13 +58,13 @@ func (s *scenario) judge(r *bench.Report, objectives sloFlag, err error) error {
 }
 
 // noteInvalid notes why figures are the loader's, or what was missed may be its fault.
-func noteInvalid(r *bench.Report, missed bool) {
+func (s *scenario) noteInvalid(r *bench.Report, objectives sloFlag, missed bool) {
 	for _, result := range r.Results {
 		switch l := result.Loader; {
 		case l == nil || r.Invalid != "":
 		case l.Invalid != "":
 			r.Invalid = fmt.Sprintf("%s: %s", result.Name, l.Invalid)
-		case l.Bound && missed:
+		case l.Bound && missed && objectives.about(result.Name, s):
 			r.Invalid = fmt.Sprintf("%s: the loader had no time to wait, so that what was missed may be its fault", result.Name)
 		}
 	}
