@@ -205,7 +205,7 @@ func (c *conn) recvMessage(i int, m message) error {
 	if s.closed {
 		return faultf("WebSocket frame after Close on stream %d (RFC 6455 §5.5.1)", streamID(i))
 	}
-	if !m.fin || m.op == opContinuation || len(c.fragments) > 0 && m.op < opClose {
+	if !m.fin || m.op == opContinuation || m.op < opClose && c.fragmented(i) {
 		return c.recvFragment(i, m)
 	}
 	switch m.op {

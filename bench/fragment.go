@@ -6,7 +6,13 @@ type fragments struct {
 	data []byte
 }
 
-// recvFragment collects a message that comes in several frames. m is one of them.
+// fragmented says whether stream i is in the middle of a message.
+func (c *conn) fragmented(i int) bool {
+	_, ok := c.fragments[uint32(i)]
+	return ok
+}
+
+// recvFragment collects a message that comes in several frames. m is one of them, or comes among them.
 func (c *conn) recvFragment(i int, m message) error {
 	begun, pending := c.fragments[uint32(i)]
 	switch {

@@ -117,3 +117,14 @@ func TestFragmentedMessage(t *testing.T) {
 		}
 	}
 }
+
+func TestFragmentedMessagesOfSeveralSockets(t *testing.T) {
+	d := newDialogue(t, offer)
+	d.open(3)
+	d.recv("DATA 1 0x020161", "DATA 3 0x820162")
+	d.wantEvents("a whole message, while another socket is in the middle of one", `message 1 0x2 "b"`)
+	d.recv("DATA 5 0x010163", "DATA 1 0x800164")
+	d.wantEvents("the end of one, while another is begun", `message 0 0x2 "ad"`)
+	d.recv("DATA 3 0x820165", "DATA 5 0x800166")
+	d.wantEvents("and the end of that", `message 1 0x2 "e"`, `message 2 0x1 "cf"`)
+}
