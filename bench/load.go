@@ -97,6 +97,8 @@ func (cfg Config) checkSlow() error {
 		return fmt.Errorf("slow is for HTTP/2, where sockets have windows; over HTTP/1.1 there is slow-conns")
 	case !(l.SlowShare >= 0 && l.SlowShare < 1):
 		return fmt.Errorf("slow must be a share of the sockets, at least 0 and below 1, not %v", l.SlowShare)
+	case l.SlowShare > 0 && cfg.Churn.Kills > 0:
+		return fmt.Errorf("kills is %v: what makes a socket slow would be gone with its connection; with slow-conns instead of slow, others are killed", cfg.Churn.Kills)
 	case l.SlowConns < 0 || l.SlowConns >= cfg.Conns:
 		return fmt.Errorf("slow-conns must be 0 to %d, one less than the connections, not %d", cfg.Conns-1, l.SlowConns)
 	case l.SlowRate < 0 || l.SlowRate > math.MaxInt32:

@@ -23,6 +23,7 @@ func TestCheckLoad(t *testing.T) {
 
 		"slow must be a share":            func(c *Config) { c.Load.SlowShare = 1 },
 		"slow is for HTTP/2":              func(c *Config) { c.HTTP1, c.Conns, c.Load.SlowShare = true, c.Sockets, 0.5 },
+		"kills is 1: what makes":          func(c *Config) { c.Load.SlowShare, c.Churn.Kills = 0.5, 1 },
 		"slow-conns must be 0 to 0, one":  func(c *Config) { c.Load.SlowConns = 1 },
 		"slow-rate must be 0 to":          func(c *Config) { c.Load.SlowRate = -1 },
 		"publishers is for publishing at": func(c *Config) { c.Load = Load{Publishers: 1} },

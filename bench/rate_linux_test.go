@@ -220,6 +220,18 @@ func TestSlowReadersBesideEchoes(t *testing.T) {
 	}
 }
 
+// Killed are the connections that are not slow: those stay as they are.
+func TestSlowConnectionsBesideKilledOnes(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := rateConfig(addr)
+	cfg.Conns, cfg.Load.SlowConns, cfg.Load.SlowRate = 5, 2, 1000
+	cfg.Churn.Kills = 100
+	r, err := echoOnce(t, cfg)
+	if err != nil || r.Count == 0 || r.Lost != 0 || r.Churned.Kills == 0 || r.Churned.Reopened != cfg.Sockets/cfg.Conns*r.Churned.Kills {
+		t.Errorf("%d echoes, %d lost, %+v, %v", r.Count, r.Lost, r.Churned, err)
+	}
+}
+
 func TestOpenAtARate(t *testing.T) {
 	addr, _ := startReference(t, 0)
 	cfg := rateConfig(addr)
