@@ -76,12 +76,13 @@ func (m *meter) stop() {
 func (cl *Client) end(err error) (Result, error) {
 	m := &cl.meter
 	now := time.Since(cl.start)
+	usage, usageErr := cl.usage()
+	err = cmp.Or(err, usageErr)
 	r := Result{Name: m.name, Unit: m.unit, Began: cl.start.Add(m.began), Count: *m.count, Elapsed: now - m.began, Partial: err != nil}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		r.Failure = err.Error()
 	}
-	usage, usageErr := cl.usage()
-	if err == nil || usageErr == nil { // a server that has died uses nothing
+	if usageErr == nil && usage.CPU > m.server { // a server that has died tells nothing, one that was started anew less than before
 		r.ServerCPU = usage.CPU - m.server
 	}
 	r.ClientCPU = ownCPU() - m.client
@@ -91,7 +92,7 @@ func (cl *Client) end(err error) (Result, error) {
 		r.Series, r.Latency = m.clerk.finish()
 		m.clerk = nil
 	}
-	return r, cmp.Or(err, usageErr)
+	return r, err
 }
 
 // loader is how this process fared in the scenario that ends.
