@@ -22,6 +22,7 @@ type Client struct {
 	now   time.Duration // since start, as of the latest wait or read
 	alarm time.Duration // when wait is to end, should nothing be heard until then; 0: not set
 	slept time.Duration // in wait
+	next  time.Duration // when run is to look: not of one run, which may be shorter than a tick
 
 	heard time.Duration // when an octet last arrived
 	meter meter         // of the scenario that runs
@@ -220,7 +221,6 @@ func (cl *Client) run(ctx context.Context, ev events, done func() bool) error {
 	}
 	cl.now = time.Since(cl.start)
 	cl.heard = cl.now
-	next := cl.now + tick
 	cl.alarm = 0
 	for !done() {
 		cl.meter.turn(cl.now, cl.cfg.Interval)
@@ -230,10 +230,10 @@ func (cl *Client) run(ctx context.Context, ev events, done func() bool) error {
 		if err := cl.wait(); err != nil {
 			return err
 		}
-		if cl.now < next {
+		if cl.now < cl.next {
 			continue
 		}
-		next = cl.now + tick
+		cl.next = cl.now + tick
 		if err := cl.look(ctx); err != nil {
 			return err
 		}

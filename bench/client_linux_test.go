@@ -178,6 +178,25 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// Rounds that are shorter than a tick are seen all the same, and end when they are to.
+func TestInterruptedRounds(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := testConfig(addr)
+	cfg.Duration, cfg.Rounds = time.Hour, 200_000
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg.Progress = func(p Progress) {
+		if p.Name == "fanout" && p.Done > 0 {
+			cancel()
+		}
+	}
+	cl := openAll(t, cfg)
+	r, err := cl.Fanout(ctx)
+	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count == 0 || r.Failure != "" {
+		t.Errorf("got %v after %d deliveries, partial %v, failure %q", err, r.Count, r.Partial, r.Failure)
+	}
+}
+
 func TestInterruptedResultIsPartial(t *testing.T) {
 	s := fakeServer{settings: offer, onOpen: func(n int) []string {
 		if n < 5 {
