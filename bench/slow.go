@@ -47,8 +47,11 @@ func (cl *Client) slowOf(n int) bool {
 	return c.streams[i].slow
 }
 
-// feed grants and reads what is due since it was called last.
+// feed grants and reads what is due since it did so last: a tick's worth at least, because every grant is a frame.
 func (r *slowReaders) feed() error {
+	if r.cl.now-r.fed < tick {
+		return nil
+	}
 	due := int(float64(r.rate) * (r.cl.now - r.fed).Seconds())
 	if due == 0 {
 		return nil

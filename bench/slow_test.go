@@ -1,6 +1,9 @@
 package bench
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestDrainSizes(t *testing.T) {
 	for i := range 2000 {
@@ -44,6 +47,31 @@ func TestSlowSocketGetsCreditOnlyByGrant(t *testing.T) {
 	d.c.out = nil
 	d.c.grant(0, 50)
 	d.wantSent("a socket that is over needs no credit")
+}
+
+func TestSlowSocketsAreFedOnceATick(t *testing.T) {
+	d := newDialogue(t, offer)
+	d.open(1)
+	d.c.streams[0].recv = 0
+	cl := &Client{cfg: Config{Conns: 1}, conns: []*conn{d.c}}
+	r := &slowReaders{cl: cl, sockets: []int{0}, rate: 1000}
+	for cl.now < tick {
+		if err := r.feed(); err != nil {
+			t.Fatal(err)
+		}
+		cl.now += time.Millisecond
+	}
+	d.wantSent("the octets that are due are not granted one by one")
+	r.feed()
+	d.wantSent("but those of a tick at once", "WINDOW_UPDATE 1 increment=100")
+	cl.now += 3 * tick / 2
+	r.feed()
+	cl.now += tick / 2
+	r.feed()
+	d.wantSent("and nothing is forgotten that was not granted in time", "WINDOW_UPDATE 1 increment=150")
+	cl.now += tick / 2
+	r.feed()
+	d.wantSent("of the next tick", "WINDOW_UPDATE 1 increment=100")
 }
 
 // make98 fills, with its frame header, 100 octets.
