@@ -21,7 +21,7 @@ type Client struct {
 	start time.Time
 	now   time.Duration // since start, as of the latest wait or read
 	alarm time.Duration // when wait is to end, should nothing be heard until then; 0: not set
-	slept time.Duration // in wait
+	slept time.Duration // in wait, and while others connect
 	next  time.Duration // when run is to look: not of one run, which may be shorter than a tick
 
 	heard time.Duration // when an octet last arrived
@@ -162,7 +162,9 @@ func (cl *Client) dialSome(ctx context.Context, first, n int) ([]link, error) {
 	for i := range n {
 		all.Go(func() { links[i], errs[i] = dial(ctx, &cl.cfg, first+i) })
 	}
+	before := time.Since(cl.start)
 	all.Wait()
+	cl.slept += time.Since(cl.start) - before
 	for i, err := range errs {
 		if err == nil {
 			continue

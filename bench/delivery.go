@@ -55,7 +55,7 @@ func (d *deliveries) outcome(partial bool) Outcome {
 
 // summary is what was measured besides time and CPU.
 func (f *ratedFanout) summary(partial bool) *Delivery {
-	d, t := f.delivery, f.tally
+	d, t := &Delivery{}, f.tally
 	d.Published = t.plan.Publishers * t.plan.count
 	d.ToLast = t.toLast.latency()
 	d.Prompt, d.Slow = t.prompt.outcome(partial), t.slow.outcome(partial)

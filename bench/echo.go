@@ -129,7 +129,6 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 		e.until = cl.now + cl.cfg.Duration
 		r, err := cl.end(e.outcome(cl.run(ctx, e, func() bool { return e.turn() || cl.now >= e.until })))
 		r.Begun = r.Count
-		r.Loader.judge(cl.cfg.LagMax)
 		if err == nil {
 			e.stopped = true
 			err = e.outcome(cl.run(ctx, e, func() bool { return e.turn() || e.away == 0 && e.churn.settled() }))

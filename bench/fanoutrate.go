@@ -10,17 +10,15 @@ import (
 // it, or nothing more comes.
 type ratedFanout struct {
 	unexpected
-	cl       *Client
-	tally    *tally
-	epoch    int64         // cl.start, in nanoseconds since 1970
-	slow     *slowReaders  // nil: none yet
-	count    int           // deliveries
-	givenUp  int           // slow sockets, by the server
-	last     time.Duration // when a prompt socket was last heard
-	until    time.Duration // when all should have been published
-	quiet    time.Duration // nothing comes for so long after that: what is missing is lost
-	next     time.Duration // when to look after slow readers and memory
-	delivery *Delivery
+	cl      *Client
+	tally   *tally
+	epoch   int64         // cl.start, in nanoseconds since 1970
+	slow    *slowReaders  // nil: none yet
+	count   int           // deliveries
+	givenUp int           // slow sockets, by the server
+	last    time.Duration // when a prompt socket was last heard
+	until   time.Duration // when all should have been published
+	quiet   time.Duration // nothing comes for so long after that: what is missing is lost
 }
 
 // quietMax is ratedFanout.quiet: longer than a machine that is busy with other things keeps a process waiting.
@@ -56,26 +54,38 @@ func (cl *Client) fanoutAtRate(ctx context.Context) (Result, error) {
 func newRatedFanout(cl *Client, p *plan, base uint32) *ratedFanout {
 	cl.resetCounts()
 	return &ratedFanout{
-		cl: cl, tally: newTally(p, base, cl.slowOf), epoch: cl.start.UnixNano(), quiet: quietMax, delivery: &Delivery{},
+		cl: cl, tally: newTally(p, base, cl.slowOf), epoch: cl.start.UnixNano(), quiet: quietMax,
 	}
 }
 
 func (f *ratedFanout) measure(ctx context.Context) (Result, error) {
 	cl := f.cl
-	if err := f.watchMemory(); err != nil {
+	before, err := cl.usage()
+	if err != nil {
 		return Result{}, err
 	}
-	f.delivery.Memory.Base = f.delivery.Memory.RSS
 	if err := cl.begin("fanout", "deliveries", &f.count, &f.tally.latency); err != nil {
 		return Result{}, err
 	}
 	r, err := cl.end(f.publish(ctx))
 	r.Raw = f.tally.raw.latency()
 	r.Delivery = f.summary(r.Partial)
+	r.Delivery.Memory = Memory{Base: before.RSS, RSS: before.RSS}
+	for _, p := range r.Series {
+		r.Delivery.Memory.RSS = max(r.Delivery.Memory.RSS, p.Server.RSS)
+	}
+	f.judge(r.Loader)
 	if err == nil {
 		err = f.tally.verdict()
 	}
 	return r, err
+}
+
+// judge decides about Invalid.
+func (f *ratedFanout) judge(l *Loader) {
+	if l.Bound {
+		l.Invalid = "the loader had no time to wait: messages were late because it read them late"
+	}
 }
 
 // publish starts the publishers, and returns when what they publish has arrived.
@@ -89,7 +99,9 @@ func (f *ratedFanout) publish(ctx context.Context) error {
 	}
 	var failed error
 	err := f.cl.run(ctx, f, func() bool {
-		failed = f.turn()
+		if f.slow != nil {
+			failed = f.slow.feed()
+		}
 		return failed != nil || f.over()
 	})
 	if failed != nil {
@@ -101,27 +113,6 @@ func (f *ratedFanout) publish(ctx context.Context) error {
 // over says whether there is nothing more to wait for.
 func (f *ratedFanout) over() bool {
 	return f.tally.complete() || f.cl.now-max(f.last, f.until) > f.quiet
-}
-
-// turn does what is due, a few times a second.
-func (f *ratedFanout) turn() error {
-	if f.slow == nil || f.cl.now < f.next {
-		return nil
-	}
-	f.next = f.cl.now + tick
-	if err := f.watchMemory(); err != nil {
-		return err
-	}
-	return f.slow.feed()
-}
-
-func (f *ratedFanout) watchMemory() error {
-	if f.cl.cfg.Server == nil {
-		return nil
-	}
-	usage, err := f.cl.usage()
-	f.delivery.Memory.RSS = max(f.delivery.Memory.RSS, usage.RSS)
-	return err
 }
 
 func (f *ratedFanout) message(c *conn, i int, m message) error {

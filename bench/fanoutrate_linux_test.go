@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -92,6 +93,43 @@ func TestFanoutAtRate(t *testing.T) {
 				t.Errorf("%d deliveries to sockets without a window", d.Slow.Delivered)
 			}
 		})
+	}
+}
+
+// asked is a server that has a megabyte more whenever it is asked.
+type asked struct{ times atomic.Int64 }
+
+func (a *asked) Usage() (Usage, error) { return Usage{RSS: a.times.Add(1) << 20}, nil }
+
+// The loop has no time to ask the server: its memory is what the series says.
+func TestMemoryOfAFanoutIsThatOfItsSeries(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := atRate(addr, Load{Rate: 200, SlowShare: 0.1, SlowRate: 100})
+	a := new(asked)
+	cfg.Server, cfg.Interval, cfg.Memory = a, time.Hour, false
+	cl := openAll(t, cfg)
+	f := newRatedFanout(cl, cl.plan, 0)
+	f.slow = &slowReaders{cl: cl}
+	a.times.Store(0)
+	r, err := f.measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Before, as it begins (the scenario and its series), and as it ends (both again).
+	if n := a.times.Load(); n != 5 {
+		t.Errorf("the server was asked %d times", n)
+	}
+	if want := (Memory{Base: 1 << 20, RSS: r.Series[0].Server.RSS}); r.Delivery.Memory != want || want.RSS < 4<<20 {
+		t.Errorf("memory is %+v, want %+v", r.Delivery.Memory, want)
+	}
+}
+
+func TestBoundLoaderMakesAFanoutInvalid(t *testing.T) {
+	f := &ratedFanout{}
+	for _, l := range []*Loader{{Busy: 1, Bound: true}, {Busy: 0.5}} {
+		if f.judge(l); (l.Invalid != "") != l.Bound {
+			t.Errorf("bound %v: invalid is %q", l.Bound, l.Invalid)
+		}
 	}
 }
 

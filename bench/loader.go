@@ -25,11 +25,9 @@ type Loader struct {
 // busyMax is the share of the time from which on the loop is taken for the bottleneck.
 const busyMax = 0.95
 
-// judge decides about Bound and Invalid.
+// judge decides about Invalid, of operations that began at a rate.
 func (l *Loader) judge(lagMax time.Duration) {
-	l.Bound = l.Busy > busyMax
 	switch {
-	case l.Wanted == 0:
 	case l.Lag != nil && l.Lag.P99 > lagMax:
 		l.Invalid = fmt.Sprintf("the loader was late: 99 of 100 operations began within %s, more than %s%s", DurationText(l.Lag.P99), DurationText(lagMax), l.waitedText())
 	case l.Begun < 0.99*l.Wanted:

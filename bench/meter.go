@@ -100,9 +100,11 @@ func (cl *Client) loader(elapsed time.Duration) *Loader {
 	var after runtime.MemStats
 	runtime.ReadMemStats(&after)
 	before := &cl.meter.memory
+	busy := 1 - share(cl.slept-cl.meter.slept, elapsed)
 	return &Loader{
 		RSS:         ownRSS(),
-		Busy:        1 - share(cl.slept-cl.meter.slept, elapsed),
+		Busy:        busy,
+		Bound:       busy > busyMax,
 		Waited:      ownWait() - cl.meter.waited,
 		Collections: int(after.NumGC - before.NumGC),
 		Paused:      time.Duration(after.PauseTotalNs - before.PauseTotalNs),

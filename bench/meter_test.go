@@ -46,3 +46,18 @@ func TestServerCPUIsMeasuredOrZero(t *testing.T) {
 		}
 	}
 }
+
+// A loop that has no time to wait is the bottleneck in every scenario.
+func TestLoaderIsJudgedInEveryScenario(t *testing.T) {
+	for _, slept := range []time.Duration{0, time.Hour} {
+		cl := &Client{start: time.Now()}
+		count := 0
+		if err := cl.begin("fanout", "deliveries", &count, nil); err != nil {
+			t.Fatal(err)
+		}
+		cl.slept += slept
+		if r, err := cl.end(nil); err != nil || r.Loader.Bound != (slept == 0) {
+			t.Errorf("slept %v: bound is %v, busy %v, %v", slept, r.Loader.Bound, r.Loader.Busy, err)
+		}
+	}
+}
