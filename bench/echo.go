@@ -29,6 +29,7 @@ type echo struct {
 	slow    *slowReaders
 	from    time.Duration // what is sent from then on is measured
 	until   time.Duration // and until then
+	grace   time.Duration // how long what was sent until then is awaited
 	stopped bool
 	failed  error // in turn
 
@@ -66,6 +67,11 @@ func (cl *Client) Echo(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return e.run(ctx)
+}
+
+func (e *echo) run(ctx context.Context) (Result, error) {
+	cl := e.cl
 	if e.churn != nil {
 		defer e.churn.wait()
 	}
@@ -86,7 +92,7 @@ func newEcho(ctx context.Context, cl *Client) (*echo, error) {
 	if cfg.Sizes.least < EchoSizeMin {
 		return nil, fmt.Errorf("size must be at least %d to check echoes, not %d", EchoSizeMin, cfg.Sizes.least)
 	}
-	e := &echo{cl: cl, filler: filler(cfg.Sizes.most), sizes: cfg.Sizes, random: rand.New(rand.NewPCG(1, 2)), inFlight: cfg.InFlight}
+	e := &echo{cl: cl, filler: filler(cfg.Sizes.most), sizes: cfg.Sizes, random: rand.New(rand.NewPCG(1, 2)), inFlight: cfg.InFlight, grace: graceMax}
 	if cfg.Load.slow() {
 		slow, err := cl.slowDown(ctx, newPlan(*cfg))
 		if err != nil {
@@ -144,9 +150,10 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 		if cl.now-e.until < cl.cfg.LagMax {
 			timely = e.begun
 		}
-		return failed || cl.now >= e.until && (e.away == 0 && e.pace.next >= e.until && e.churn.settled() || cl.now >= e.until+graceMax)
+		return failed || cl.now >= e.until && (e.away == 0 && e.pace.next >= e.until && e.churn.settled() || cl.now >= e.until+e.grace)
 	}))
 	r, err := cl.end(err)
+	r.settle(e.begun, err)
 	e.result(&r, timely)
 	return r, err
 }
@@ -154,7 +161,7 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 // result adds to a result what there is at a rate. Of what was begun timely was in time.
 func (e *echo) result(r *Result, timely int) {
 	cl := e.cl
-	r.Begun, r.Lost, r.Raw = e.begun, e.begun-r.Count, e.raw.latency()
+	r.Raw = e.raw.latency()
 	if e.last > cl.meter.began {
 		r.Elapsed = max(min(r.Elapsed, cl.cfg.Duration), e.last-cl.meter.began)
 	}

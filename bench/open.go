@@ -82,7 +82,8 @@ func (o *openings) atRate(ctx context.Context) (Result, error) {
 		return o.failed != nil || o.count == cl.cfg.Sockets-1
 	})
 	r, err := cl.end(cmp.Or(o.failed, err))
-	r.Begun, r.Lost, r.Raw = o.next-1, o.next-1-o.count, o.raw.latency()
+	r.settle(o.next-1, err)
+	r.Raw = o.raw.latency()
 	r.Loader.Lag, r.Loader.Wanted, r.Loader.Begun = o.lag.latency(), pace.Rate, pace.Rate // all that was due began, if late
 	r.Loader.judge(cl.cfg.LagMax)
 	return r, err

@@ -134,20 +134,61 @@ func TestLatencyIsFromWhenAMessageWasDue(t *testing.T) {
 	}
 }
 
-func TestLostEchoes(t *testing.T) {
-	s := &fakeServer{settings: offer, credit: true, onMessage: func(n int, id uint32, op byte, p []byte) []string {
+// forgetful is a server that answers 150 messages.
+func forgetful() *fakeServer {
+	return &fakeServer{settings: offer, credit: true, onMessage: func(n int, id uint32, op byte, p []byte) []string {
 		if n >= 150 {
 			return []string{}
 		}
 		return nil
 	}}
-	cfg := rateConfig(s.start(t))
+}
+
+func TestLostEchoes(t *testing.T) {
+	cfg := rateConfig(forgetful().start(t))
 	cfg.Conns, cfg.Pace.WarmUp, cfg.Pace.Ramp = 1, 0, 0
+	e, err := newEcho(t.Context(), openAll(t, cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.grace = 2 * cfg.Duration // rather than wait long for what does not come
+	r, err := e.run(t.Context())
+	if err != nil || r.Partial || r.Count != 150 || r.Lost != r.Begun-150 || r.Lost < 40 {
+		t.Errorf("begun %d, back %d, lost %d: %v", r.Begun, r.Count, r.Lost, err)
+	}
+}
+
+// What is under way when a run is interrupted is not lost.
+func TestInterruptedEchoLosesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	cfg := rateConfig(forgetful().start(t))
+	cfg.Conns, cfg.Pace.WarmUp, cfg.Pace.Ramp = 1, 0, 0
 	cfg.Told = func(p Point) {
-		if p.Until > 2*cfg.Duration {
-			cancel() // rather than wait for what does not come
+		if p.Until > cfg.Duration {
+			cancel() // while the rest is awaited
+		}
+	}
+	r, err := openAll(t, cfg).Echo(ctx)
+	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count != 150 || r.Begun < 190 || r.Lost != 0 {
+		t.Errorf("begun %d, back %d, lost %d: %v", r.Begun, r.Count, r.Lost, err)
+	}
+}
+
+func TestInterruptedOpeningLosesNothing(t *testing.T) {
+	s := &fakeServer{settings: offer, onOpen: func(n int) []string {
+		if n < 5 {
+			return nil
+		}
+		return []string{}
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := rateConfig(s.start(t))
+	cfg.Conns, cfg.Sockets, cfg.Opening = 1, 20, Pace{Rate: 1000}
+	cfg.Told = func(p Point) {
+		if p.Until > 19*time.Millisecond {
+			cancel()
 		}
 	}
 	cl, err := Dial(ctx, cfg)
@@ -155,12 +196,9 @@ func TestLostEchoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	if _, err := cl.Open(ctx); err != nil {
-		t.Fatal(err)
-	}
-	r, err := cl.Echo(ctx)
-	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count != 150 || r.Lost != r.Begun-150 || r.Lost < 40 {
-		t.Errorf("begun %d, back %d, lost %d: %v", r.Begun, r.Count, r.Lost, err)
+	r, err := cl.Open(ctx)
+	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count != 4 || r.Begun <= r.Count || r.Lost != 0 {
+		t.Errorf("begun %d, open %d, lost %d: %v", r.Begun, r.Count, r.Lost, err)
 	}
 }
 

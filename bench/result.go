@@ -1,6 +1,10 @@
 package bench
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // Result is what one scenario measured.
 type Result struct {
@@ -13,8 +17,8 @@ type Result struct {
 	ClientCPU time.Duration // and of this process
 	Latency   *Latency      // of single operations, at a rate from when they were due; of rounds in fanout one at a time; nil: none was taken
 	Raw       *Latency      // at a rate, from when they began, which flatters
-	Begun     int           // echo: messages sent
-	Lost      int           // echo: of these, not answered
+	Begun     int           // echo, and open at a rate: messages or requests sent
+	Lost      int           // of these, not answered; those under way when it was interrupted are not lost
 	Churned   Churned       // echo
 	Series    []Point
 	Loader    *Loader
@@ -28,6 +32,14 @@ type Result struct {
 type Memory struct {
 	RSS  int64
 	Base int64 // with one connection and one socket
+}
+
+// settle notes how many operations began until it ended with err.
+func (r *Result) settle(begun int, err error) {
+	r.Begun = begun
+	if !errors.Is(err, context.Canceled) {
+		r.Lost = begun - r.Count
+	}
 }
 
 // PerSecond is the rate of operations.
