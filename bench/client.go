@@ -24,7 +24,7 @@ type Client struct {
 	slept time.Duration // in wait, and while others connect
 	next  time.Duration // when run is to look: not of one run, which may be shorter than a tick
 
-	heard time.Duration // when an octet last arrived
+	heard time.Duration // when what is awaited last came, or nothing was awaited
 	meter meter         // of the scenario that runs
 	plan  *plan         // of what is published at a rate; nil: one message at a time
 	base  int64         // the server's RSS with one connection and one socket, octets
@@ -32,7 +32,7 @@ type Client struct {
 	connected Result // of Dial
 }
 
-// silenceMax is how long the server may say nothing while a scenario waits for it.
+// silenceMax is how long nothing may come that a scenario waits for.
 const silenceMax = 30 * time.Second
 
 // The intervals of a series, where Config does not say.
@@ -249,7 +249,7 @@ func (cl *Client) look(ctx context.Context) error {
 		return err
 	}
 	if cl.now-cl.heard > silenceMax {
-		return errors.New("the server has sent nothing for 30 s")
+		return errors.New("the server has sent nothing that was awaited for 30 s")
 	}
 	cl.meter.progress(cl)
 	return nil

@@ -248,6 +248,33 @@ func TestCloseLeavesNoDescriptors(t *testing.T) {
 	cl.Close() // again does nothing
 }
 
+// What is awaited and does not come is missed, whatever else the server says. The clock of this test leaps.
+func TestSilence(t *testing.T) {
+	for answer, silent := range map[string]bool{"PING 0x0102030405060708": true, "WINDOW_UPDATE 0 increment=1": true, "": false} {
+		s := fakeServer{settings: offer, onMessage: func(int, uint32, byte, []byte) []string {
+			if silent {
+				return []string{answer}
+			}
+			return nil
+		}}
+		cl := openAll(t, testConfig(s.start(t)))
+		var a answers
+		asked := 0
+		err := cl.run(t.Context(), &a, func() bool {
+			if silent || len(a.got) == asked {
+				c, i := cl.socket(0)
+				c.send(i, opBinary, []byte("x"), false)
+				asked++
+				cl.start = cl.start.Add(-silenceMax / 3)
+			}
+			return asked == 20
+		})
+		if (err != nil) != silent {
+			t.Errorf("a server that says %q: %v after %d messages", answer, err, asked)
+		}
+	}
+}
+
 // descriptor returns what fd is, such as "socket:[1234]".
 func descriptor(t *testing.T, fd int) string {
 	t.Helper()

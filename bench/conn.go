@@ -16,6 +16,7 @@ import (
 //	recvWindow <= connWindow, stream.recv <= window
 type conn struct {
 	events events
+	heard  bool     // what a scenario may wait for has come, for the Client to note
 	wake   *[]*conn // the Client's connections with output
 	awake  bool     // listed there
 	number int      // among the connections of the Client
@@ -58,6 +59,13 @@ type events interface {
 	// closed is told of a stream that ended: err is nil after a closing handshake that the client
 	// began, and a *ClosedError or *ResetError otherwise.
 	closed(c *conn, i int, err error) error
+}
+
+// tell returns whom to tell of what has come. Frames that scenarios are not told of, such as PING, may come from a
+// server that does nothing else any more.
+func (c *conn) tell() events {
+	c.heard = true
+	return c.events
 }
 
 // connWindow is the receive window of a connection, in octets: as large as there is, because the

@@ -213,7 +213,7 @@ func (c *conn) recvMessage(i int, m message) error {
 		if s.state == closing {
 			return nil // on its way when we sent Close
 		}
-		return c.events.message(c, i, m)
+		return c.tell().message(c, i, m)
 	case opPing:
 		if s.state == open {
 			c.send(i, opPong, m.data, false)
@@ -242,7 +242,7 @@ func (c *conn) recvClose(i int, payload []byte) error {
 		e.Code = binary.BigEndian.Uint16(payload)
 		e.Reason = string(payload[2:])
 	}
-	return c.events.closed(c, i, e)
+	return c.tell().closed(c, i, e)
 }
 
 func (c *conn) recvEndStream(i int) error {
@@ -253,9 +253,9 @@ func (c *conn) recvEndStream(i int) error {
 	case state == refused:
 		return c.refusal
 	case state == closing && closed:
-		return c.events.closed(c, i, nil)
+		return c.tell().closed(c, i, nil)
 	default:
-		return c.events.closed(c, i, &ClosedError{Stream: streamID(i), Code: 1006})
+		return c.tell().closed(c, i, &ClosedError{Stream: streamID(i), Code: 1006})
 	}
 }
 
@@ -280,7 +280,7 @@ func (c *conn) recvRSTStream(h frame.Header, p []byte) error {
 		return nil
 	}
 	c.finish(i)
-	return c.events.closed(c, i, &ResetError{Stream: h.StreamID, Code: frame.ParseRSTStream(p)})
+	return c.tell().closed(c, i, &ResetError{Stream: h.StreamID, Code: frame.ParseRSTStream(p)})
 }
 
 func (c *conn) recvPing(h frame.Header, p []byte) error {

@@ -24,6 +24,7 @@ func (c *conn) recvSettings(h frame.Header, p []byte) error {
 	if !c.settled && !connect {
 		return ErrNoConnectProtocol
 	}
+	c.heard = c.heard || !c.settled
 	c.settled = true
 	c.control(frame.AppendSettingsAck(c.out))
 	c.pump()

@@ -60,7 +60,7 @@ func (e *OverloadError) Error() string {
 }
 
 // Echo sends messages over all sockets for Duration, after the ramp and the warm-up. In a closed loop those
-// still under way at the end are awaited and not counted; at a rate they are counted, and what is not back
+// still under way at the end are awaited and not counted; at a rate they are counted. What is not back
 // in the end is lost.
 func (cl *Client) Echo(ctx context.Context) (Result, error) {
 	e, err := newEcho(ctx, cl)
@@ -134,11 +134,10 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 		e.inFlight = cl.cfg.InFlight
 		e.until = cl.now + cl.cfg.Duration
 		r, err := cl.end(e.outcome(cl.run(ctx, e, func() bool { return e.turn() || cl.now >= e.until })))
-		r.Begun = r.Count
 		if err == nil {
-			e.stopped = true
-			err = e.outcome(cl.run(ctx, e, func() bool { return e.turn() || e.away == 0 && e.churn.settled() }))
+			err = e.drain(ctx)
 		}
+		r.settle(r.Count+e.away, err)
 		e.tell(&r)
 		return r, err
 	}
@@ -156,6 +155,15 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 	r.settle(e.begun, err)
 	e.result(&r, timely)
 	return r, err
+}
+
+// drain awaits what is under way at the end of a closed loop, as long as grace.
+func (e *echo) drain(ctx context.Context) error {
+	e.stopped = true
+	over := e.cl.now + e.grace
+	return e.outcome(e.cl.run(ctx, e, func() bool {
+		return e.turn() || e.away == 0 && e.churn.settled() || e.cl.now >= over
+	}))
 }
 
 // result adds to a result what there is at a rate. Of what was begun timely was in time.
@@ -197,6 +205,9 @@ func (e *echo) outcome(err error) error {
 // turn sends what is due. It says whether the run is over, because it failed.
 func (e *echo) turn() bool {
 	cl := e.cl
+	if e.away == 0 {
+		cl.heard = cl.now
+	}
 	if e.churn != nil && e.stale == 0 {
 		e.churn.over = e.stopped || cl.now >= e.until
 		e.failed = e.churn.turn(e)

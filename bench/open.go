@@ -94,6 +94,9 @@ func (o *openings) openDue() {
 	const most = 64
 	cl := o.cl
 	cl.now = time.Since(cl.start)
+	if o.count == o.next-1 { // the first was open before
+		cl.heard = cl.now
+	}
 	for n := 0; o.next < o.goal && o.pace.next <= cl.now && o.failed == nil; n++ {
 		if n == most {
 			cl.alarm = cl.now

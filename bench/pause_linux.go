@@ -41,7 +41,7 @@ func (cl *Client) lose(c *conn) error {
 			continue
 		}
 		c.finish(i)
-		if err := c.events.closed(c, i, io.EOF); err != nil {
+		if err := c.tell().closed(c, i, io.EOF); err != nil {
 			return err
 		}
 	}

@@ -200,7 +200,11 @@ func (cl *Client) hear(c *conn) error {
 	if cl.links[c.number].paused {
 		return cl.lose(c)
 	}
-	if _, err := cl.read(c, readBytes); err != nil {
+	_, err := cl.read(c, readBytes)
+	if c.heard {
+		c.heard, cl.heard = false, cl.now
+	}
+	if err != nil {
 		return cl.named(c, err)
 	}
 	return nil
@@ -269,7 +273,6 @@ func (cl *Client) readSocket(c *conn, p []byte) (n int, err error) {
 		return 0, cl.readEOF(c)
 	}
 	cl.now = time.Since(cl.start)
-	cl.heard = cl.now
 	return n, nil
 }
 

@@ -180,6 +180,9 @@ func (r Result) writeRate(w io.Writer) {
 	} else if l.Bound {
 		fmt.Fprintf(w, "%s: the loader's loop had no time to wait: rate and latency are what it can do; server CPU each is the server's.\n", r.Name)
 	}
+	if l.Lag == nil && r.Lost > 0 {
+		fmt.Fprintf(w, "%s: %s sent were never answered.\n", r.Name, Plural(r.Lost, "message"))
+	}
 	if c := r.Churned; c != (Churned{}) {
 		fmt.Fprintf(w, "%s: meanwhile %s closed, %s reset, %s killed; %s opened again.\n", r.Name,
 			Plural(c.Closes, "socket"), Thousands(c.Resets), Plural(c.Kills, "connection"), Plural(c.Reopened, "socket"))

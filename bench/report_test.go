@@ -8,7 +8,7 @@ import (
 )
 
 var someResults = []Result{
-	{Name: "echo", Unit: "echoes", Count: 1_234_567, Elapsed: 2 * time.Second, ServerCPU: 500 * time.Millisecond, ClientCPU: 300 * time.Millisecond,
+	{Name: "echo", Unit: "echoes", Count: 1_234_567, Lost: 3, Loader: &Loader{}, Elapsed: 2 * time.Second, ServerCPU: 500 * time.Millisecond, ClientCPU: 300 * time.Millisecond,
 		Latency: &Latency{P50: 80 * time.Microsecond, P99: 1234 * time.Microsecond, Max: 3 * time.Second}},
 	{Name: "idle", Unit: "sockets", Count: 1000, Elapsed: time.Second, Memory: &Memory{RSS: 7_200_000, Base: 7_000_000}},
 }
@@ -46,6 +46,7 @@ func TestTable(t *testing.T) {
 		"server 127.0.0.1:1, process 4242;",
 		"echo  1,234,567     617,283           405 ns           243 ns  80.0 us  1.23 ms  3.00 s\n",
 		"echo ended early, after 2.00 s.\n",
+		"echo: 3 messages sent were never answered.\n",
 		"idle: 200 octets of server memory a socket (RSS 7.2 MB, before the sockets 7.0 MB)\n",
 	} {
 		if !strings.Contains(b.String(), want) {

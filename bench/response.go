@@ -72,12 +72,12 @@ func (c *conn) recvBlock(i int, block []byte, end bool) error {
 		return nil // the answer is still to come
 	case status == 200 && end:
 		c.finish(i)
-		return c.events.closed(c, i, &ClosedError{Stream: streamID(i), Code: 1006})
+		return c.tell().closed(c, i, &ClosedError{Stream: streamID(i), Code: 1006})
 	case status == 200 && subprotocol != "" && !c.request.target.offers(subprotocol):
 		return faultf("200 with a subprotocol that was not offered: %.40q", subprotocol)
 	case status == 200:
 		s.state = open
-		return c.events.opened(c, i)
+		return c.tell().opened(c, i)
 	}
 	s.state = refused
 	if c.refusal == nil {

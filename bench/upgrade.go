@@ -98,7 +98,7 @@ func (c *conn) recvResponse(p []byte) (n int, err error) {
 		return n, err
 	}
 	c.streams[0].state = open
-	return n, c.events.opened(c, 0)
+	return n, c.tell().opened(c, 0)
 }
 
 func parseResponse(p []byte) (status int, fields textproto.MIMEHeader, err error) {
