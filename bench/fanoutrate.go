@@ -25,7 +25,7 @@ type ratedFanout struct {
 const quietMax = 10 * time.Second
 
 // fanoutAtRate publishes the plan, after a warm-up of one message by each publisher. Latency is that of
-// deliveries to sockets that are not slow, from their publish. If one of these lost anything, was
+// deliveries to sockets that are not slow, from their publish, which takes a server on this machine. If one of these lost anything, was
 // delivered anything twice or out of order, the error is a *DeliveryError, beside the result.
 //
 // Sockets that are slow remain so: it is the last scenario of a Client that has any.
@@ -81,10 +81,15 @@ func (f *ratedFanout) measure(ctx context.Context) (Result, error) {
 	return r, err
 }
 
-// judge decides about Invalid.
+// judge decides about Invalid. Latency begins on the server's clock and ends on ours.
 func (f *ratedFanout) judge(l *Loader) {
-	if l.Bound {
+	switch {
+	case f.tally.early > 0:
+		l.Invalid = fmt.Sprintf("%s deliveries came before they were published by the server's clock, which is not this machine's", Thousands(f.tally.early))
+	case l.Bound:
 		l.Invalid = "the loader had no time to wait: messages were late because it read them late"
+	case !onThisMachine(f.cl.cfg.Addr):
+		l.Invalid = "the server is on another machine: two clocks cannot tell how long a delivery took"
 	}
 }
 

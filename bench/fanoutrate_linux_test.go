@@ -124,11 +124,23 @@ func TestMemoryOfAFanoutIsThatOfItsSeries(t *testing.T) {
 	}
 }
 
-func TestBoundLoaderMakesAFanoutInvalid(t *testing.T) {
-	f := &ratedFanout{}
-	for _, l := range []*Loader{{Busy: 1, Bound: true}, {Busy: 0.5}} {
-		if f.judge(l); (l.Invalid != "") != l.Bound {
-			t.Errorf("bound %v: invalid is %q", l.Bound, l.Invalid)
+func TestInvalidFanouts(t *testing.T) {
+	for name, test := range map[string]struct {
+		addr   string
+		early  int
+		loader Loader
+		want   string
+	}{
+		"on this machine":    {"127.0.0.1:80", 0, Loader{Busy: 0.5}, ""},
+		"bound":              {"127.0.0.1:80", 0, Loader{Busy: 1, Bound: true}, "no time to wait"},
+		"a clock ahead":      {"127.0.0.1:80", 1000, Loader{}, "1,000 deliveries came before"},
+		"on another machine": {"192.0.2.1:80", 0, Loader{}, "on another machine"},
+	} {
+		cl := &Client{}
+		cl.cfg.Addr = test.addr
+		f := &ratedFanout{cl: cl, tally: &tally{early: test.early}}
+		if f.judge(&test.loader); !strings.Contains(test.loader.Invalid, test.want) || (test.want == "") != (test.loader.Invalid == "") {
+			t.Errorf("%s: invalid is %q, want %q", name, test.loader.Invalid, test.want)
 		}
 	}
 }
@@ -173,9 +185,11 @@ func unfair(t *testing.T, lines ...string) (Result, error) {
 }
 
 // published is message n of publisher 1 on a stream.
-func published(stream, n int) string {
+func published(stream, n int) string { return publishedAt(stream, n, time.Now()) }
+
+func publishedAt(stream, n int, at time.Time) string {
 	p := make([]byte, 50)
-	head{uint64(n), time.Now().UnixNano(), 1, 0}.put(p)
+	head{uint64(n), at.UnixNano(), 1, 0}.put(p)
 	return fmt.Sprintf("DATA %d 0x%x", stream, unmaskedFrame(opBinary, p))
 }
 
@@ -196,6 +210,21 @@ func TestUnfairServers(t *testing.T) {
 		}
 		if d := r.Delivery; d == nil || c.want != nil && (d.Prompt.Lost != c.want.Lost || d.Prompt.Repeated != c.want.Repeated || d.Prompt.Reordered != c.want.Reordered) {
 			t.Errorf("%s: got %+v", name, r)
+		}
+	}
+}
+
+// A server whose clock is ahead would have delivered in no time.
+func TestClockOfAFanout(t *testing.T) {
+	for _, ahead := range []time.Duration{0, time.Hour} {
+		var lines []string
+		for n := 1; n <= 3; n++ {
+			at := time.Now().Add(ahead)
+			lines = append(lines, publishedAt(1, n, at), publishedAt(3, n, at))
+		}
+		r, err := unfair(t, lines...)
+		if err != nil || strings.HasPrefix(r.Loader.Invalid, "6 deliveries came before") != (ahead > 0) {
+			t.Errorf("%v ahead: invalid is %q, %v", ahead, r.Loader.Invalid, err)
 		}
 	}
 }

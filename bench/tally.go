@@ -16,6 +16,7 @@ type tally struct {
 	reached    []int32     // of a publish: sockets of the prompt ones that have it
 	prompt     deliveries
 	slow       deliveries
+	early      int     // prompt deliveries that came before they were published, as the server's clock has it
 	latency    samples // of prompt deliveries, from when their publish was due
 	raw        samples // and from when it was
 	toLast     samples // from when a publish was due until the last prompt socket has it
@@ -93,7 +94,11 @@ func (t *tally) deliver(n int, slow bool, h head, now int64) error {
 	if !t.note(d, p.slot+k*t.stride, uint32(h.sequence)) || slow {
 		return nil
 	}
-	age := time.Duration(max(0, now-h.at))
+	age := time.Duration(now - h.at)
+	if age < 0 {
+		t.early++
+		age = 0
+	}
 	t.raw.add(age)
 	age += h.lateness()
 	t.latency.add(age)
