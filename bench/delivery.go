@@ -8,7 +8,7 @@ import (
 // Delivery is what became of what Fanout published at a rate. Sockets that keep up, the prompt ones,
 // and those that are slow on purpose are told apart.
 type Delivery struct {
-	Published    int      // messages
+	Published    int      // messages; of a partial result, those of which something arrived
 	ToLast       *Latency // from a publish until the last prompt socket has it; nil: none was that far
 	Fewest, Most int      // deliveries to one prompt socket in a topic with a publisher
 	Prompt, Slow Outcome
@@ -57,6 +57,9 @@ func (d *deliveries) outcome(partial bool) Outcome {
 func (f *ratedFanout) summary(partial bool) *Delivery {
 	d, t := &Delivery{}, f.tally
 	d.Published = t.plan.Publishers * t.plan.count
+	if partial {
+		d.Published = t.published()
+	}
 	d.ToLast = t.toLast.latency()
 	d.Prompt, d.Slow = t.prompt.outcome(partial), t.slow.outcome(partial)
 	d.Slow.Closed = f.givenUp

@@ -14,9 +14,9 @@ type ratedFanout struct {
 	tally   *tally
 	epoch   int64         // cl.start, in nanoseconds since 1970
 	slow    *slowReaders  // nil: none yet
-	count   int           // deliveries
+	count   int           // deliveries, each once
 	givenUp int           // slow sockets, by the server
-	last    time.Duration // when a prompt socket was last heard
+	last    time.Duration // when a prompt socket last had something new
 	until   time.Duration // when all should have been published
 	quiet   time.Duration // nothing comes for so long after that: what is missing is lost
 }
@@ -130,11 +130,13 @@ func (f *ratedFanout) message(c *conn, i int, m message) error {
 		return faultf("socket %d: delivery of %d octets, asked for were %d", n, len(m.data), f.cl.cfg.Size)
 	}
 	s.seen++
-	f.count++
-	if !s.slow {
+	prompt := f.tally.prompt.delivered
+	err := f.tally.deliver(n, s.slow, parseHead(m.data), f.epoch+int64(f.cl.now))
+	if f.tally.prompt.delivered > prompt {
 		f.last = f.cl.now
 	}
-	return f.tally.deliver(n, s.slow, parseHead(m.data), f.epoch+int64(f.cl.now))
+	f.count = f.tally.prompt.delivered + f.tally.slow.delivered
+	return err
 }
 
 // closed is told of slow sockets that the server gives up, which is its right.

@@ -72,6 +72,18 @@ func newTally(p *plan, base uint32, slow func(n int) bool) *tally {
 // complete says whether every prompt socket has all there is for it.
 func (t *tally) complete() bool { return t.prompt.delivered == t.prompt.owed }
 
+// published is how many messages are known to have been published.
+func (t *tally) published() (n int) {
+	for _, p := range t.publishers {
+		highest := uint32(0)
+		for k := range t.plan.Subscribers {
+			highest = max(highest, t.last[p.slot+k*t.stride])
+		}
+		n += int(highest)
+	}
+	return n
+}
+
 // deliver notes a message that arrived on socket n at now, in nanoseconds since 1970. An error is a
 // fault of the server.
 func (t *tally) deliver(n int, slow bool, h head, now int64) error {

@@ -54,6 +54,26 @@ func TestTallyOfAllInOrder(t *testing.T) {
 	}
 }
 
+func TestWhatIsKnownToBePublished(t *testing.T) {
+	tl := newTally(somePlan(), 0, func(n int) bool { return n == 4 })
+	for _, d := range []struct {
+		socket, publisher int
+		sequence          uint64
+		published         int // in all
+	}{
+		{0, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 3, 3}, {0, 1, 2, 3}, // what was overtaken is published too
+		{4, 4, 2, 5}, // a slow socket is a witness as well
+		{5, 2, 1, 6},
+	} {
+		if err := tl.deliver(d.socket, d.socket == 4, head{d.sequence, 0, uint32(d.publisher), 0}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if n := tl.published(); n != d.published {
+			t.Errorf("%d are published when socket %d has message %d of publisher %d, want %d", n, d.socket, d.sequence, d.publisher, d.published)
+		}
+	}
+}
+
 func TestTallyRefuses(t *testing.T) {
 	p := somePlan()
 	for text, h := range map[string]head{
