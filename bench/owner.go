@@ -13,27 +13,35 @@ import (
 	"strings"
 )
 
-// FindServer returns the process that listens on a loopback address of this machine. It takes the
-// right to look into that process: the same user, or root.
+// FindServer returns the process that listens on a loopback address of this machine, or all of them as one: where one
+// process has forked others, it is mostly idle itself. It takes the right to look into them: the same user, or root.
 func FindServer(addr netip.AddrPort) (*Process, error) { return findServer("/proc", addr) }
 
 func findServer(proc string, addr netip.AddrPort) (*Process, error) {
 	if !addr.Addr().IsLoopback() {
 		return nil, fmt.Errorf("%v is not on this machine's loopback", addr)
 	}
-	inode, err := listener(proc, addr)
+	inodes, err := listeners(proc, addr)
 	if err != nil {
 		return nil, err
 	}
-	pid, err := holder(proc, inode)
+	pids, err := holders(proc, inodes)
 	if err != nil {
 		return nil, err
 	}
-	return openProcess(proc, pid)
+	p, err := openProcess(proc, pids[0])
+	for _, pid := range pids[1:] {
+		if o, ended := openProcess(proc, pid); ended == nil && err == nil {
+			p.others = append(p.others, o)
+		}
+	}
+	return p, err
 }
 
-// listener returns the inode of the socket that listens on addr, or on its port at every address.
-func listener(proc string, addr netip.AddrPort) (inode string, err error) {
+// listeners returns the inodes of the sockets that listen on addr, or else on its port at every address. There are
+// several with SO_REUSEPORT.
+func listeners(proc string, addr netip.AddrPort) (inodes []string, err error) {
+	var everywhere []string
 	for _, table := range []string{"tcp", "tcp6"} {
 		f, err := os.Open(filepath.Join(proc, "net", table))
 		if err != nil {
@@ -42,12 +50,22 @@ func listener(proc string, addr netip.AddrPort) (inode string, err error) {
 		defer f.Close()
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			at, inode, ok := parseListener(lines.Text())
-			if ok && at.Port() == addr.Port() && (at.Addr() == addr.Addr() || at.Addr().IsUnspecified()) {
-				return inode, nil
+			switch {
+			case !ok || at.Port() != addr.Port():
+			case at.Addr() == addr.Addr():
+				inodes = append(inodes, inode)
+			case at.Addr().IsUnspecified():
+				everywhere = append(everywhere, inode)
 			}
 		}
 	}
-	return "", fmt.Errorf("nothing on this machine listens on %v", addr)
+	if len(inodes) == 0 {
+		inodes = everywhere
+	}
+	if len(inodes) == 0 {
+		return nil, fmt.Errorf("nothing on this machine listens on %v", addr)
+	}
+	return inodes, nil
 }
 
 // parseListener reads a line of /proc/net/tcp:
@@ -77,24 +95,25 @@ func parseListener(line string) (at netip.AddrPort, inode string, ok bool) {
 	return netip.AddrPortFrom(ip.Unmap(), uint16(n)), fields[9], true
 }
 
-// holder returns the process that has the socket open. Of several the one with the lowest number: the
-// others are its children.
-func holder(proc, inode string) (pid int, err error) {
+// holders returns the processes that have one of the sockets open, in ascending order. There is one at least.
+func holders(proc string, inodes []string) (pids []int, err error) {
 	links, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*"))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, l := range links {
-		if to, err := os.Readlink(l); err != nil || to != "socket:["+inode+"]" {
+		to, err := os.Readlink(l)
+		inode := strings.TrimSuffix(strings.TrimPrefix(to, "socket:["), "]")
+		if err != nil || !slices.Contains(inodes, inode) {
 			continue
 		}
-		n, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(l))))
-		if err == nil && (pid == 0 || n < pid) {
-			pid = n
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(l)))); err == nil {
+			pids = append(pids, pid)
 		}
 	}
-	if pid == 0 {
-		return 0, errors.New("cannot see which process listens there: give its number with -pid")
+	if len(pids) == 0 {
+		return nil, errors.New("cannot see which process listens there: give its number with -pid")
 	}
-	return pid, nil
+	slices.Sort(pids)
+	return slices.Compact(pids), nil
 }

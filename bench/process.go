@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// Process is a process whose CPU time and memory are read from /proc. It is a Server.
+// Process is a process whose CPU time and memory are read from /proc, or several of which the sum is. It is a Server.
 type Process struct {
 	PID  int
 	Port int // of its listener, for the memory of its sockets; 0: not read
 
-	dir string
-	mu  sync.Mutex // of the rest
+	others []*Process // that belong to it
+	dir    string
+	mu     sync.Mutex // of the rest
 
 	sockets   int64 // octets
 	socketsAt time.Time
@@ -38,14 +39,30 @@ func openProcess(proc string, pid int) (*Process, error) {
 	return p, err
 }
 
-// CPU returns the user and system time the process has used: the sum over its threads of the first
-// field of schedstat, which counts nanoseconds. Where the kernel keeps no schedstat it is the process's
-// utime + stime, which count hundredths of a second.
-func (p *Process) CPU() (time.Duration, error) {
+// Processes is how many they are.
+func (p *Process) Processes() int { return 1 + len(p.others) }
+
+// sum adds up what all processes have. The others may end.
+func sum[T int | int64 | time.Duration](p *Process, of func(*Process) (T, error)) (total T, err error) {
+	total, err = of(p)
+	for _, o := range p.others {
+		n, _ := of(o)
+		total += n
+	}
+	return total, err
+}
+
+// CPU returns the user and system time used.
+func (p *Process) CPU() (time.Duration, error) { return sum(p, (*Process).cpu) }
+
+// cpu is the sum over the threads of the first field of schedstat, which counts nanoseconds. Where the kernel keeps no
+// schedstat it is the process's utime + stime, which count hundredths of a second. What it used comes with the error that
+// it has ended.
+func (p *Process) cpu() (time.Duration, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	files, err := filepath.Glob(filepath.Join(p.dir, "task", "*", "schedstat"))
-	if err != nil || len(files) == 0 {
+	if err != nil {
 		return p.ticks()
 	}
 	for _, f := range files {
@@ -59,14 +76,17 @@ func (p *Process) CPU() (time.Duration, error) {
 		}
 		p.ran[f] = ran
 	}
-	var sum time.Duration
+	var all time.Duration
 	for _, ran := range p.ran {
-		sum += ran
+		all += ran
 	}
-	if sum == 0 {
+	if all == 0 {
 		return p.ticks()
 	}
-	return sum, nil
+	if len(files) == 0 {
+		err = fmt.Errorf("process %d has ended", p.PID)
+	}
+	return all, err
 }
 
 // Usage reads all there is.
@@ -104,12 +124,16 @@ func (p *Process) ticks() (time.Duration, error) {
 	return parseStat(b)
 }
 
-// RSS returns the resident memory of the process, in octets.
-func (p *Process) RSS() (int64, error) { return p.status("VmRSS:") }
+// RSS returns the resident memory, in octets. What several processes share counts for each of them.
+func (p *Process) RSS() (int64, error) { return sum(p, (*Process).rss) }
+
+func (p *Process) rss() (int64, error) { return p.status("VmRSS:") }
 
 // Anonymous returns what of it is no file's, in octets. The rest are pages of the executable, each of which comes when it
 // is used first.
-func (p *Process) Anonymous() (int64, error) { return p.status("RssAnon:") }
+func (p *Process) Anonymous() (int64, error) { return sum(p, (*Process).anonymous) }
+
+func (p *Process) anonymous() (int64, error) { return p.status("RssAnon:") }
 
 func (p *Process) status(field string) (int64, error) {
 	b, err := os.ReadFile(filepath.Join(p.dir, "status"))
@@ -119,8 +143,10 @@ func (p *Process) status(field string) (int64, error) {
 	return parseStatus(b, field)
 }
 
-// Descriptors returns how many the process has open.
-func (p *Process) Descriptors() (int, error) {
+// Descriptors returns how many are open.
+func (p *Process) Descriptors() (int, error) { return sum(p, (*Process).descriptors) }
+
+func (p *Process) descriptors() (int, error) {
 	open, err := os.ReadDir(filepath.Join(p.dir, "fd"))
 	return len(open), err
 }

@@ -19,7 +19,8 @@ type Report struct {
 	Addr     string    `json:"addr"`
 	Protocol string    `json:"protocol"`
 	Path     string    `json:"path"`
-	PID      int       `json:"pid,omitempty"` // of the server; 0: not measured
+	PID      int       `json:"pid,omitempty"`            // of the server; 0: not measured
+	More     int       `json:"more_processes,omitempty"` // of the server, measured with it
 	Sockets  int       `json:"sockets"`
 	Conns    int       `json:"conns"`
 	InFlight int       `json:"inflight"`
@@ -75,7 +76,7 @@ func NewReport(cfg Config) *Report {
 		r.Load = &load
 	}
 	if p, ok := cfg.Server.(*Process); ok {
-		r.PID = p.PID
+		r.PID, r.More = p.PID, p.Processes()-1
 	}
 	return r
 }
@@ -95,6 +96,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "server %s", r.Addr)
 	if r.PID != 0 {
 		fmt.Fprintf(w, ", process %d", r.PID)
+	}
+	if r.More != 0 {
+		fmt.Fprintf(w, " and %d more", r.More)
 	}
 	if r.Protocol != "" && r.Protocol != "HTTP/2" {
 		fmt.Fprintf(w, ", %s", r.Protocol)

@@ -33,7 +33,7 @@ func TestResultRatios(t *testing.T) {
 func TestTable(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Addr, cfg.Conns = "127.0.0.1:1", 2
-	cfg.Server = &Process{PID: 4242}
+	cfg.Server = &Process{PID: 4242, others: make([]*Process, 2)}
 	r := NewReport(cfg)
 	r.Results = someResults
 	r.Results[0].Partial = true
@@ -43,7 +43,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"100,000 WebSockets on 2 connections, messages of 64 octets, 256 in flight\n",
-		"server 127.0.0.1:1, process 4242;",
+		"server 127.0.0.1:1, process 4242 and 2 more;",
 		"echo  1,234,567     617,283           405 ns           243 ns  80.0 us  1.23 ms  3.00 s\n",
 		"echo ended early, after 2.00 s.\n",
 		"echo: 3 messages sent were never answered.\n",
