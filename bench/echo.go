@@ -128,19 +128,43 @@ func (e *echo) warmUp(ctx context.Context) error {
 }
 
 // measure is called when the measurement has begun.
-func (e *echo) measure(ctx context.Context) (Result, error) {
-	cl := e.cl
+func (e *echo) measure(ctx context.Context) (r Result, err error) {
 	if e.pace == nil {
-		e.inFlight = cl.cfg.InFlight
-		e.until = cl.now + cl.cfg.Duration
-		r, err := cl.end(e.outcome(cl.run(ctx, e, func() bool { return e.turn() || cl.now >= e.until })))
-		if err == nil {
-			err = e.drain(ctx)
-		}
-		r.settle(r.Count+e.away, err)
-		e.tell(&r)
-		return r, err
+		r, err = e.measureLoop(ctx)
+	} else {
+		r, err = e.measureRate(ctx)
 	}
+	if e.churn != nil {
+		r.Churned = e.churn.done
+	}
+	return r, err
+}
+
+// measureLoop is measure of a closed loop.
+func (e *echo) measureLoop(ctx context.Context) (Result, error) {
+	cl := e.cl
+	e.inFlight = cl.cfg.InFlight
+	e.until = cl.now + cl.cfg.Duration
+	r, err := cl.end(e.outcome(cl.run(ctx, e, func() bool { return e.turn() || cl.now >= e.until })))
+	if err == nil {
+		err = e.drain(ctx)
+	}
+	r.settle(r.Count+e.away, err)
+	return r, err
+}
+
+// drain awaits what is under way at the end of a closed loop, as long as grace.
+func (e *echo) drain(ctx context.Context) error {
+	e.stopped = true
+	over := e.cl.now + e.grace
+	return e.outcome(e.cl.run(ctx, e, func() bool {
+		return e.turn() || e.away == 0 && e.churn.settled() || e.cl.now >= over
+	}))
+}
+
+// measureRate is measure at a rate.
+func (e *echo) measureRate(ctx context.Context) (Result, error) {
+	cl := e.cl
 	e.until = e.from + cl.cfg.Duration
 	e.stale = e.away - e.begun // what begun has is due already
 	timely := 0                // of begun, until the end and what the loader may be late by
@@ -155,15 +179,6 @@ func (e *echo) measure(ctx context.Context) (Result, error) {
 	r.settle(e.begun, err)
 	e.result(&r, timely)
 	return r, err
-}
-
-// drain awaits what is under way at the end of a closed loop, as long as grace.
-func (e *echo) drain(ctx context.Context) error {
-	e.stopped = true
-	over := e.cl.now + e.grace
-	return e.outcome(e.cl.run(ctx, e, func() bool {
-		return e.turn() || e.away == 0 && e.churn.settled() || e.cl.now >= over
-	}))
 }
 
 // result adds to a result what there is at a rate. Of what was begun timely was in time.
@@ -184,14 +199,6 @@ func (e *echo) result(r *Result, timely int) {
 		r.Loader.Begun = r.Loader.Wanted * min(1, float64(timely)/float64(e.begun)) // the churn takes from begun
 	}
 	r.Loader.judge(cl.cfg.LagMax)
-	e.tell(r)
-}
-
-// tell adds what became of the churn.
-func (e *echo) tell(r *Result) {
-	if e.churn != nil {
-		r.Churned = e.churn.done
-	}
 }
 
 // outcome prefers what turn says to what the loop does.
