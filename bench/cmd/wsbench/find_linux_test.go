@@ -59,6 +59,7 @@ func TestFindOfALoadThatDoesNotCome(t *testing.T) {
 func TestExcused(t *testing.T) {
 	met, missed := []bench.Verdict{{Met: true}}, []bench.Verdict{{Met: true}, {}}
 	late := bench.Result{Loader: &bench.Loader{Wanted: 1000, Begun: 995, Invalid: "late"}}
+	clock := bench.Result{Loader: &bench.Loader{Invalid: "two clocks"}}
 	short := bench.Result{Loader: &bench.Loader{Wanted: 1000, Begun: 985, Invalid: "late"}}
 	for name, test := range map[string]struct {
 		report bench.Report
@@ -67,6 +68,7 @@ func TestExcused(t *testing.T) {
 		"late":            {bench.Report{Results: []bench.Result{{}, late}, SLOs: met}, true},
 		"late and missed": {bench.Report{Results: []bench.Result{late}, SLOs: missed}, false},
 		"not all of it":   {bench.Report{Results: []bench.Result{late, short}, SLOs: met}, false},
+		"two clocks":      {bench.Report{Results: []bench.Result{clock}, SLOs: met}, false},
 		"overloaded":      {bench.Report{Results: []bench.Result{late}, SLOs: met, Failure: "the server is overloaded"}, false},
 	} {
 		if got := excused(&test.report); got != test.want {
