@@ -35,6 +35,7 @@ type conn struct {
 	block      *fieldBlock // nil: none
 	hpack      *hpack.Decoder
 	pending    int32 // handshakes of it on core.pendings
+	tableless  bool  // the peer has lowered HEADER_TABLE_SIZE: see beginBlock
 	assembly   int   // octets of all incomplete messages, and of what came before its handshake was decided
 
 	// Sending; see conn_send.go.

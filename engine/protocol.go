@@ -66,7 +66,7 @@ func (c *conn) sayHeaders(id uint32, status int, fields []ws.Field) {
 	}
 	at := len(c.control)
 	c.control = frame.AppendHeaders(c.controls(), id, frame.FlagEndHeaders, nil)
-	c.control = hpack.AppendStatus(c.control, status)
+	c.control = hpack.AppendStatus(c.beginBlock(c.control), status)
 	for _, f := range fields {
 		c.control = hpack.AppendField(c.control, f.Name, f.Value)
 	}
@@ -77,6 +77,16 @@ func (c *conn) sayHeaders(id uint32, status int, fields []ws.Field) {
 		StreamID: id,
 	})
 	c.touch()
+}
+
+// beginBlock begins a field block. A peer that has lowered HEADER_TABLE_SIZE fails the connection unless "the next field
+// block" starts with a table size update (RFC 9113 §4.3.1), though our encoder never had a table. Any block may start with
+// one (RFC 7541 §6.3): that each does spares us to know which is the next on the wire.
+func (c *conn) beginBlock(b []byte) []byte {
+	if c.tableless {
+		return hpack.AppendNoTable(b)
+	}
+	return b
 }
 
 // beginFrame leaves room in g for the header of a DATA frame, and endFrame writes it, when length and

@@ -118,6 +118,9 @@ func (c *conn) answered(s *stream) {
 func (c *conn) sendFields(g *gather, s *stream) {
 	seg := s.queue.pop()
 	block := seg.b
+	if c.tableless {
+		block = append(c.beginBlock(nil), block...)
+	}
 	c.sentSegment(s, seg)
 	done := s.queue.empty()
 	appendFrame, flags := frame.AppendHeaders, frame.Flags(0)

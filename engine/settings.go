@@ -3,6 +3,7 @@ package engine
 import (
 	"h2ws/engine/frame"
 	"h2ws/flow"
+	"h2ws/hpack"
 )
 
 // settingsState follows our one SETTINGS frame (RFC 9113 §6.5.3).
@@ -70,14 +71,16 @@ func (c *conn) recvSettingsAck() error {
 	return nil
 }
 
-// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). All but two
-// bind us to nothing: our responses use no dynamic table, and no frame of ours is larger
-// than every peer must take; unknown ones "MUST be ignored" (§6.5.2).
+// recvSetting applies one parameter, in the order of appearance (RFC 9113 §6.5.3). All but these
+// bind us to nothing: no frame of ours is larger than every peer must take; unknown ones "MUST be
+// ignored" (§6.5.2).
 func (c *conn) recvSetting(s frame.Setting) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
 	switch s.ID {
+	case frame.HeaderTableSize:
+		c.tableless = c.tableless || s.Value < hpack.TableSize
 	case frame.InitialWindowSize:
 		c.setPeerInitial(int32(s.Value))
 	case frame.MaxHeaderListSize:

@@ -9,9 +9,14 @@ import "strconv"
 // First octets of the representations used (RFC 7541 §6).
 const (
 	reprIndexed      = 0x80 // 7-bit prefix
+	reprSizeUpdate   = 0x20 // 5-bit prefix
 	reprLiteral      = 0x00 // without indexing, 4-bit prefix
 	reprNeverIndexed = 0x10 // 4-bit prefix
 )
+
+// AppendNoTable begins a field block for a peer that must hear that its dynamic table is not used: a table size update to
+// 0 (RFC 7541 §6.3).
+func AppendNoTable(b []byte) []byte { return appendInt(b, reprSizeUpdate, 5, 0) }
 
 // AppendStatus appends the :status pseudo-header field of a response, which must come first in its block.
 func AppendStatus(b []byte, status int) []byte {
