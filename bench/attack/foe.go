@@ -165,7 +165,7 @@ func (f *foe) snapshot() tally {
 // read counts what comes until the connection ends.
 func (f *foe) read() {
 	defer close(f.ended)
-	decoder := hpack.NewDecoder(4096, nil)
+	decoder := raw.NewDecoder(f.manner.settings)
 	for {
 		got, err := f.c.Recv(time.Now().Add(time.Hour))
 		if err != nil {

@@ -51,7 +51,7 @@ func settingsCases() []Case {
 			{ID: frame.HeaderTableSize, Value: 65536}, {ID: frame.InitialWindowSize, Value: 6291456}, {ID: frame.MaxHeaderListSize, Value: 262144}}}, steps: []step{open, alive}},
 		{Name: "of-firefox", Section: "RFC 9113 §6.5.2", setup: setup{settings: []entry{
 			{ID: frame.HeaderTableSize, Value: 65536}, {ID: frame.InitialWindowSize, Value: 131072}, {ID: frame.MaxFrameSize, Value: 16384}}}, steps: []step{open, alive}},
-		{Name: "table-size-0", Section: "RFC 7541 §4.2", setup: setup{settings: []entry{{ID: frame.HeaderTableSize, Value: 0}}}, steps: []step{open, another, alive}},
+		{Name: "table-size-0", Section: "RFC 9113 §4.3.1, RFC 7541 §4.2", setup: setup{settings: []entry{{ID: frame.HeaderTableSize, Value: 0}}}, steps: []step{open, another, alive}},
 		{Name: "max-concurrent-streams-0", Section: "RFC 9113 §6.5.2", setup: setup{settings: []entry{{ID: frame.MaxConcurrentStreams, Value: 0}}}, steps: []step{open, alive}},
 		{Name: "largest", Section: "RFC 9113 §6.5.2", setup: setup{settings: []entry{
 			{ID: frame.HeaderTableSize, Value: 1<<32 - 1}, {ID: frame.InitialWindowSize, Value: 1<<31 - 1},

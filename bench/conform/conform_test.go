@@ -45,6 +45,8 @@ var defects = []struct {
 }{
 	{"does not announce", "^settings/connect-protocol-announced$", conform.Failed},
 	{"says PING first", "^settings/many-streams$", conform.Failed},
+	{"keeps its table size", "^settings/table-size-0$", conform.Failed},
+	{"uses its table", "^settings/table-size-0$", conform.Failed},
 	{"takes any request", "^malformed/without-path$", conform.Failed},
 	{"takes Connection", "^malformed/field-connection$", conform.Failed},
 	{"takes any protocol", "^refused/protocol-foo$", conform.Failed},
@@ -123,6 +125,15 @@ func TestDefectsAreFound(t *testing.T) {
 				t.Errorf("without the defect:\n%s", table(r))
 			}
 		})
+	}
+}
+
+// What a client allows, a server may do.
+func TestLargerTable(t *testing.T) {
+	for _, f := range []*fake{{defect: "enlarges its table"}, {defect: "uses its table"}} {
+		if r := run(t, f.start(t), "^settings/(of-chromium|of-firefox|largest)$"); r.Count(conform.Strict) != 3 {
+			t.Error(table(r))
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type dialogue struct {
 	settled     bool // the server's have come
 	acked       bool // and its ACK of ours
 	decoder     *hpack.Decoder
+	tableLower  bool   // the next field block must say that its table is no larger than the client's HEADER_TABLE_SIZE
 	block       []byte // of a field block that takes more than one frame
 	blockHeader frame.Header
 	gone        error // why nothing comes any more
@@ -65,8 +66,9 @@ func newDialogue(ctx context.Context, cfg *Config, s setup) (*dialogue, error) {
 		return nil, err
 	}
 	return &dialogue{
-		c: c, cfg: cfg, setup: s, settings: map[frame.SettingID]uint32{}, decoder: hpack.NewDecoder(4096, nil),
-		streams: map[uint32]*stream{}, nextID: 1, sendWindow: 65535, recvWindow: 65535,
+		c: c, cfg: cfg, setup: s, settings: map[frame.SettingID]uint32{}, decoder: raw.NewDecoder(s.settings),
+		tableLower: slices.ContainsFunc(s.settings, func(e entry) bool { return e.ID == frame.HeaderTableSize && e.Value < raw.TableSize }),
+		streams:    map[uint32]*stream{}, nextID: 1, sendWindow: 65535, recvWindow: 65535,
 	}, nil
 }
 

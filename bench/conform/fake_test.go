@@ -33,6 +33,8 @@ type fakeConn struct {
 	*fake
 	nc      net.Conn
 	decoder *hpack.Decoder
+	update  []byte // table size update that the next field block begins with
+	filled  bool   // the dynamic table has something in it
 	streams map[uint32]*fakeStream
 }
 
@@ -117,7 +119,7 @@ func (c *fakeConn) serve() {
 func (c *fakeConn) recv(h frame.Header, p []byte) {
 	switch s := c.streams[h.StreamID]; {
 	case h.Type == frame.Settings && !h.Flags.Has(frame.FlagAck):
-		c.nc.Write(frame.AppendSettingsAck(nil))
+		c.recvSettings(p)
 	case h.Type == frame.Ping && !h.Flags.Has(frame.FlagAck):
 		c.nc.Write(frame.AppendPing(nil, true, frame.ParsePing(p)))
 	case h.Type == frame.Headers:
@@ -131,6 +133,34 @@ func (c *fakeConn) recv(h frame.Header, p []byte) {
 	case h.Type == frame.Data:
 		c.nc.Write(frame.AppendRSTStream(nil, h.StreamID, frame.StreamClosed))
 	}
+}
+
+func (c *fakeConn) recvSettings(p []byte) {
+	for len(p) > 0 {
+		var s frame.Setting
+		switch s, p = frame.ParseSetting(p); {
+		case s.ID != frame.HeaderTableSize:
+		case s.Value < raw.TableSize && !c.has("keeps its table size"):
+			c.update = []byte{0x20} // 0
+		case s.Value >= 1<<16 && c.has("enlarges its table"):
+			c.update = []byte{0x3f, 0xe1, 0xff, 0x03} // 2^16
+		}
+	}
+	c.nc.Write(frame.AppendSettingsAck(nil))
+}
+
+// respond sends fields, the last of which are in the dynamic table if that is the defect.
+func (c *fakeConn) respond(id uint32, flags frame.Flags, fields ...raw.Field) {
+	block := append(c.update, raw.Block(fields)...)
+	switch {
+	case !c.has("uses its table"):
+	case c.filled:
+		block = append(block, 0xbe)
+	default:
+		block = append(block, "\x40\x01x\x01y"...)
+	}
+	c.update, c.filled = nil, true
+	c.nc.Write(frame.AppendHeaders(nil, id, flags|frame.FlagEndHeaders, block))
 }
 
 func (c *fakeConn) recvRequest(id uint32, block []byte) {
@@ -151,14 +181,14 @@ func (c *fakeConn) recvRequest(id uint32, block []byte) {
 		c.nc.Write(frame.AppendRSTStream(nil, id, frame.ProtocolError))
 		return
 	case !strings.EqualFold(value(":protocol"), "websocket") && !c.has("takes any protocol"):
-		c.nc.Write(raw.AppendRequest(nil, id, frame.FlagEndStream, []raw.Field{{Name: ":status", Value: "501"}}))
+		c.respond(id, frame.FlagEndStream, raw.Field{Name: ":status", Value: "501"})
 		return
 	case value("sec-websocket-version") != "13" && !c.has("takes any version"):
 		response := []raw.Field{{Name: ":status", Value: "400"}, {Name: "sec-websocket-version", Value: "13"}}
 		if c.has("does not tell its version") {
 			response = response[:1]
 		}
-		c.nc.Write(raw.AppendRequest(nil, id, frame.FlagEndStream, response))
+		c.respond(id, frame.FlagEndStream, response...)
 		return
 	}
 	c.streams[id] = &fakeStream{id: id}
@@ -186,11 +216,11 @@ func (c *fakeConn) accept(id uint32) {
 	case c.has("says 201"):
 		response[0].Value = "201"
 	case c.has("says 103 first"):
-		c.nc.Write(raw.AppendRequest(nil, id, 0, []raw.Field{{Name: ":status", Value: "103"}}))
+		c.respond(id, 0, raw.Field{Name: ":status", Value: "103"})
 	case c.has("ends at once"):
 		flags = frame.FlagEndStream
 	}
-	c.nc.Write(raw.AppendRequest(nil, id, flags, response))
+	c.respond(id, flags, response...)
 }
 
 // feed looks at the frames of a WebSocket.

@@ -26,6 +26,10 @@ func (d *dialogue) recvHeaders(f raw.Frame) error {
 		d.block = slices.Grow(d.block, 1)
 		return nil
 	}
+	if d.tableLower && (len(d.block) == 0 || d.block[0]&0xe0 != sizeUpdate) {
+		return breach(f, "no table size update, though HEADER_TABLE_SIZE was lowered (RFC 9113 §4.3.1, RFC 7541 §4.2)")
+	}
+	d.tableLower = false
 	fields, err := d.decoder.DecodeFull(d.block)
 	d.block = nil
 	if err != nil {
@@ -34,6 +38,9 @@ func (d *dialogue) recvHeaders(f raw.Frame) error {
 	d.log.said[len(d.log.said)-1].fields = fields
 	return d.recvFields(f, fields)
 }
+
+// sizeUpdate is what the first octet of a dynamic table size update begins with (RFC 7541 §6.3).
+const sizeUpdate = 0x20
 
 // recvFields takes a response, or trailers.
 func (d *dialogue) recvFields(f raw.Frame, fields []raw.Field) error {

@@ -23,6 +23,21 @@ func Block(fields []Field) []byte {
 	return stripSizeUpdate(b.Bytes())
 }
 
+// TableSize is HEADER_TABLE_SIZE of a client that says nothing of it (RFC 9113 §6.5.2).
+const TableSize = 4096
+
+// NewDecoder returns the decoder of what a server says that has acknowledged the client's settings. Its encoder begins with
+// TableSize, and may choose what the settings allow (RFC 7541 §4.2).
+func NewDecoder(settings []frame.Setting) *hpack.Decoder {
+	d := hpack.NewDecoder(TableSize, nil)
+	for _, s := range settings {
+		if s.ID == frame.HeaderTableSize {
+			d.SetAllowedMaxDynamicTableSize(s.Value)
+		}
+	}
+	return d
+}
+
 // stripSizeUpdate drops what the encoder says of its table: a change of a size that no block depends on.
 func stripSizeUpdate(block []byte) []byte {
 	for len(block) > 0 && block[0]&0xe0 == 0x20 {
