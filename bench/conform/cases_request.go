@@ -21,8 +21,8 @@ func handshakeCases() []Case {
 	const section = "RFC 8441 §5"
 	all := []Case{
 		opens("minimal", section, edit()),
-		opens("scheme-http", "RFC 8441 §4", set(":scheme", "http")),
-		opens("scheme-https", "RFC 8441 §4", set(":scheme", "https")),
+		asked("scheme-http", "RFC 8441 §4, RFC 9110 §7.4", schemed("http")),
+		asked("scheme-https", "RFC 8441 §4, RFC 9110 §7.4", schemed("https")),
 		opens("origin-same", "RFC 6455 §4.2.2", func(fields []raw.Field) []raw.Field {
 			return with("origin", fields[2].Value+"://"+fields[4].Value)(fields)
 		}),
@@ -59,6 +59,21 @@ func handshakeCases() []Case {
 		all = append(all, opens(named("order", i+1), "RFC 9113 §8.3", ordered(order...)))
 	}
 	return append(append(all, encodedCases()...), earlyCases()...)
+}
+
+// schemed is an opening handshake for a scheme, which must be accepted if it is the target's. For the other, "Unless the
+// connection is from a trusted gateway, an origin server MUST reject a request if any scheme-specific requirements for the
+// target URI are not met" (RFC 9110 §7.4): what the connection is from, only the server knows.
+func schemed(scheme string) step {
+	return func(d *dialogue) error {
+		if err := request(set(":scheme", scheme))(d); err != nil {
+			return err
+		}
+		if scheme == d.cfg.Target.Scheme() {
+			return steps(accepted, alive)(d)
+		}
+		return refusal{statuses: []uint32{421, 400, 403}}.orAccept(d)
+	}
 }
 
 // uncounted is about content-length on CONNECT, whose content has no meaning (RFC 9110 §9.3.6): a server may ignore it, or
@@ -198,7 +213,7 @@ func acceptCases() []Case {
 		asked("subprotocol-three", section, request(with("sec-websocket-protocol", "chat, superchat, x.y")), accepted, alive),
 		asked("subprotocol-in-two-fields", "RFC 6455 §11.3.4", request(edit(with("sec-websocket-protocol", "chat"), with("sec-websocket-protocol", "superchat"))), accepted, alive),
 		asked("subprotocol-none", section, request(edit()), accepted, alive),
-		asked("origin-other", "RFC 6455 §10.2", request(with("origin", "https://other.example")), refusal{statuses: []uint32{403}, accept: ""}.orAccept),
+		asked("origin-other", "RFC 6455 §10.2", request(with("origin", "https://other.example")), refusal{statuses: []uint32{403}}.orAccept),
 		asked("origin-null", "RFC 6455 §10.2", request(with("origin", "null")), refusal{statuses: []uint32{403}}.orAccept),
 	}
 	return all
@@ -213,7 +228,11 @@ func (r refusal) orAccept(d *dialogue) error {
 	case e.kind == gotResponse && e.code == 200 && !e.end:
 		return alive(d)
 	case e.kind == gotResponse && e.code >= 400:
-		return r.judge(d, e)
+		return r.end(d, e)
+	case e.kind == gotReset:
+		d.s.over = true
+		d.allow("RST_STREAM %v in place of a status", frame.ErrCode(e.code))
+		return nil
 	}
 	return &missError{"status 200, or " + r.String(), e.String()}
 }

@@ -47,6 +47,7 @@ var defects = []struct {
 	{"says PING first", "^settings/many-streams$", conform.Failed},
 	{"keeps its table size", "^settings/table-size-0$", conform.Failed},
 	{"uses its table", "^settings/table-size-0$", conform.Failed},
+	{"serves no scheme of its own", "^handshake/scheme-http$", conform.Failed},
 	{"takes any request", "^malformed/without-path$", conform.Failed},
 	{"takes Connection", "^malformed/field-connection$", conform.Failed},
 	{"takes any protocol", "^refused/protocol-foo$", conform.Failed},
@@ -128,11 +129,15 @@ func TestDefectsAreFound(t *testing.T) {
 	}
 }
 
-// What a client allows, a server may do.
-func TestLargerTable(t *testing.T) {
-	for _, f := range []*fake{{defect: "enlarges its table"}, {defect: "uses its table"}} {
-		if r := run(t, f.start(t), "^settings/(of-chromium|of-firefox|largest)$"); r.Count(conform.Strict) != 3 {
-			t.Error(table(r))
+// What a server may do is no defect.
+func TestFreedom(t *testing.T) {
+	for _, free := range []struct{ does, only string }{
+		{"enlarges its table", "^settings/(of-chromium|of-firefox|largest)$"},
+		{"uses its table", "^settings/(of-chromium|of-firefox|largest)$"},
+		{"serves no gateway", "^handshake/scheme-https?$"},
+	} {
+		if r := run(t, (&fake{defect: free.does}).start(t), free.only); r.Count(conform.Strict) != len(r.Outcomes) {
+			t.Errorf("%s:\n%s", free.does, table(r))
 		}
 	}
 }

@@ -177,6 +177,10 @@ func (c *fakeConn) recvRequest(id uint32, block []byte) {
 	case err != nil:
 		c.nc.Write(frame.AppendGoAway(nil, 0, frame.CompressionError, nil))
 		return
+	case c.refusesScheme(value(":scheme")):
+		c.respond(id, frame.FlagEndStream, raw.Field{Name: ":status", Value: "421"})
+		c.nc.Write(frame.AppendRSTStream(nil, id, frame.NoError))
+		return
 	case value(":path") == "" && !c.has("takes any request"), value("connection") != "" && !c.has("takes Connection"):
 		c.nc.Write(frame.AppendRSTStream(nil, id, frame.ProtocolError))
 		return
@@ -193,6 +197,12 @@ func (c *fakeConn) recvRequest(id uint32, block []byte) {
 	}
 	c.streams[id] = &fakeStream{id: id}
 	c.accept(id)
+}
+
+// refusesScheme is about a server that has no gateway in front of it. It ends the client's side, too (RFC 9113 §8.1).
+func (c *fakeConn) refusesScheme(scheme string) bool {
+	secure := c.tls != nil
+	return c.has("serves no gateway") && (scheme == "https") != secure || c.has("serves no scheme of its own") && (scheme == "https") == secure
 }
 
 // accept says yes, and what the defect is.
