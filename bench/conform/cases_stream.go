@@ -65,7 +65,7 @@ func streamCases() []Case {
 			return d.send(frame.AppendData(b, d.s.id, 0, text("hello")))
 		}, breaksSoon(frame.ProtocolError)),
 		socket("goaway-of-the-client", "RFC 9113 §6.8", frames(func(uint32) []byte { return frame.AppendGoAway(nil, 0, frame.NoError, nil) }), alive),
-		socket("reset-twice", "RFC 9113 §5.4.2", drop(frame.Cancel), drop(frame.Cancel), another),
+		socket("reset-twice", "RFC 9113 §5.1, §5.4.2", drop(frame.Cancel), drop(frame.Cancel), unanswered, another),
 	}
 	for _, code := range []frame.ErrCode{frame.NoError, frame.InternalError, frame.StreamClosed, 0xffffffff} {
 		all = append(all, socket(named("reset-with", code), "RFC 9113 §7",
@@ -95,6 +95,30 @@ func tunnelBroken(d *dialogue) error {
 	}
 	d.s.over = true
 	return nil
+}
+
+// unanswered wants a frame on a stream that the client has reset ignored: "An endpoint MAY treat receipt of any other type of
+// frame on a closed stream as a connection error (Section 5.4.1) of type STREAM_CLOSED" (RFC 9113 §5.1), but "MUST NOT send a
+// RST_STREAM in response to a RST_STREAM frame" (§5.4.2).
+func unanswered(d *dialogue) error {
+	data, err := d.ping()
+	if err != nil {
+		return err
+	}
+	by := d.patience()
+	for {
+		e, err := d.awaitAny(by)
+		switch {
+		case err != nil:
+			return d.missed(err, "the ACK of a PING")
+		case e.kind == gotPingAck && string(e.data) == string(data[:]):
+			return nil
+		case e.kind == gotGoAway, e.kind == gotGone:
+			return d.escalated(e)
+		case e.kind == gotReset:
+			return &missError{"no answer to RST_STREAM (RFC 9113 §5.4.2)", e.String()}
+		}
+	}
 }
 
 // breaksOrResets wants a connection error, or a stream error, which are both right: RFC 9113 §4.2 has the former for

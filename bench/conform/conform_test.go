@@ -92,6 +92,8 @@ var defects = []struct {
 	{"answers Close with 1001", "^close/code-1000$", conform.Lenient},
 	{"goes on behind Close", "^close/code-1000$", conform.Failed},
 	{"does not end behind Close", "^close/code-1000$", conform.Failed},
+	{"answers resets", "^stream/reset-twice$", conform.Failed},
+	{"minds late resets", "^stream/reset-twice$", conform.Lenient},
 	{"takes any text", "^utf8/invalid-c0$", conform.Failed},
 	{"finds UTF-8 late", "^utf8-cut/fast-in-fragment-ff$", conform.Lenient},
 	{"finds UTF-8 late", "^utf8-cut/fast-in-data-ff$", conform.Lenient},

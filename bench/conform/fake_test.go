@@ -124,6 +124,13 @@ func (c *fakeConn) recv(h frame.Header, p []byte) {
 		c.nc.Write(frame.AppendPing(nil, true, frame.ParsePing(p)))
 	case h.Type == frame.Headers:
 		c.recvRequest(h.StreamID, p)
+	case h.Type == frame.RSTStream && s != nil:
+		delete(c.streams, h.StreamID)
+	case h.Type == frame.RSTStream && c.has("answers resets"):
+		c.nc.Write(frame.AppendRSTStream(nil, h.StreamID, frame.StreamClosed))
+	case h.Type == frame.RSTStream && c.has("minds late resets"):
+		c.nc.Write(frame.AppendGoAway(nil, h.StreamID, frame.StreamClosed, nil))
+		c.nc.Close()
 	case h.Type == frame.Data && s != nil:
 		s.in = append(s.in, p...)
 		c.feed(s)
