@@ -94,6 +94,8 @@ var defects = []struct {
 	{"answers Close with 1001", "^close/code-1000$", conform.Lenient},
 	{"goes on behind Close", "^close/code-1000$", conform.Failed},
 	{"does not end behind Close", "^close/code-1000$", conform.Failed},
+	{"keeps no windows", "^flow/window-exceeded$", conform.Failed},
+	{"opens wide windows", "^flow/window-exceeded$", conform.Lenient},
 	{"answers resets", "^stream/reset-twice$", conform.Failed},
 	{"minds late resets", "^stream/reset-twice$", conform.Lenient},
 	{"takes any text", "^utf8/invalid-c0$", conform.Failed},
@@ -138,6 +140,7 @@ func TestFreedom(t *testing.T) {
 	for _, free := range []struct{ does, only string }{
 		{"enlarges its table", "^settings/(of-chromium|of-firefox|largest)$"},
 		{"uses its table", "^settings/(of-chromium|of-firefox|largest)$"},
+		{"opens a wide stream", "^flow/window-exceeded$"},
 		{"serves no gateway", "^handshake/scheme-https?$"},
 	} {
 		if r := run(t, (&fake{defect: free.does}).start(t), free.only); r.Count(conform.Strict) != len(r.Outcomes) {

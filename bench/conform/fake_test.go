@@ -20,7 +20,7 @@ import (
 )
 
 // fake is an echo server that is right in all that the tests ask for, but for one defect. It has nothing in
-// common with package engine but the frames, and keeps no windows.
+// common with package engine but the frames, and gives no credit.
 type fake struct {
 	defect string
 	tls    *tls.Config // nil: cleartext
@@ -35,6 +35,7 @@ type fakeConn struct {
 	decoder *hpack.Decoder
 	update  []byte // table size update that the next field block begins with
 	filled  bool   // the dynamic table has something in it
+	window  int    // of the connection, in octets
 	streams map[uint32]*fakeStream
 }
 
@@ -69,7 +70,7 @@ func (f *fake) start(t *testing.T) string {
 			f.mu.Lock()
 			f.conns = append(f.conns, nc)
 			f.mu.Unlock()
-			c := &fakeConn{fake: f, nc: nc, decoder: hpack.NewDecoder(4096, nil), streams: map[uint32]*fakeStream{}}
+			c := &fakeConn{fake: f, nc: nc, decoder: raw.NewDecoder(nil), window: 65535, streams: map[uint32]*fakeStream{}}
 			all.Go(c.serve)
 		}
 	})
@@ -87,17 +88,7 @@ func (f *fake) start(t *testing.T) string {
 
 func (c *fakeConn) serve() {
 	defer c.nc.Close()
-	settings := frame.Setting{ID: frame.EnableConnectProtocol, Value: 1}
-	if c.has("does not announce") {
-		settings.Value = 0
-	}
-	if !c.has("says PING first") {
-		c.nc.Write(frame.AppendSettings(nil, settings))
-	}
-	c.nc.Write(frame.AppendPing(nil, false, [8]byte{}))
-	if c.has("says PING first") {
-		c.nc.Write(frame.AppendSettings(nil, settings))
-	}
+	c.greet()
 	r := bufio.NewReader(c.nc)
 	if _, err := io.CopyN(io.Discard, r, int64(len(frame.Preface))); err != nil {
 		return
@@ -116,8 +107,34 @@ func (c *fakeConn) serve() {
 	}
 }
 
+func (c *fakeConn) greet() {
+	settings := []frame.Setting{{ID: frame.EnableConnectProtocol, Value: 1}}
+	const wide = 1 << 25
+	switch {
+	case c.has("does not announce"):
+		settings[0].Value = 0
+	case c.has("opens a wide stream"), c.has("opens wide windows"):
+		settings = append(settings, frame.Setting{ID: frame.InitialWindowSize, Value: wide})
+	}
+	greeting := frame.AppendPing(frame.AppendSettings(nil, settings...), false, [8]byte{})
+	if c.has("says PING first") {
+		greeting = frame.AppendSettings(frame.AppendPing(nil, false, [8]byte{}), settings...)
+	}
+	if c.has("opens wide windows") {
+		greeting = frame.AppendWindowUpdate(greeting, 0, wide)
+		c.window += wide
+	}
+	c.nc.Write(greeting)
+}
+
 func (c *fakeConn) recv(h frame.Header, p []byte) {
+	if h.Type == frame.Data {
+		c.window -= len(p)
+	}
 	switch s := c.streams[h.StreamID]; {
+	case c.window < 0 && !c.has("keeps no windows"):
+		c.nc.Write(frame.AppendGoAway(nil, h.StreamID, frame.FlowControlError, nil))
+		c.nc.Close()
 	case h.Type == frame.Settings && !h.Flags.Has(frame.FlagAck):
 		c.recvSettings(p)
 	case h.Type == frame.Ping && !h.Flags.Has(frame.FlagAck):

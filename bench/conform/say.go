@@ -113,7 +113,7 @@ func (d *dialogue) data(s *stream, flags frame.Flags, pad int, p []byte) error {
 	}
 	size := int64(len(p))
 	by := d.patience()
-	for size > min(s.sendWindow, d.sendWindow) && !s.ended && !s.reset {
+	for size > d.window(s) && !s.ended && !s.reset {
 		err := d.recv(by)
 		if err != nil && d.gone == nil {
 			return d.missed(err, fmt.Sprintf("credit on stream %d: its window has %d octets, the connection's %d (RFC 9113 §6.9)",
@@ -129,6 +129,9 @@ func (d *dialogue) data(s *stream, flags frame.Flags, pad int, p []byte) error {
 	s.sendWindow, d.sendWindow = s.sendWindow-size, d.sendWindow-size
 	return d.send(frame.AppendData(nil, s.id, flags, p))
 }
+
+// window is how many octets may be sent on a stream; negative: what was sent too much.
+func (d *dialogue) window(s *stream) int64 { return min(s.sendWindow, d.sendWindow) }
 
 // sendOn sends what answers the server.
 func (d *dialogue) sendOn(s *stream, p []byte) { d.data(s, 0, -1, p) }
