@@ -84,9 +84,6 @@ func (c *Conn) Recv(by time.Time) (Frame, error) {
 	}
 }
 
-// Pending returns what has arrived of a frame that is not whole. It is borrowed.
-func (c *Conn) Pending() []byte { return c.buf }
-
 // fill reads at least one octet.
 func (c *Conn) fill(by time.Time) error {
 	if c.err != nil {
