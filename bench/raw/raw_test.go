@@ -84,61 +84,55 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// Frames are handed over whole, however they come.
-func TestRecv(t *testing.T) {
+// connected is a client and the server's end of its connection.
+func connected(t *testing.T) (c *Conn, server net.Conn) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := Dial(t.Context(), &Target{Addr: l.Addr().String()})
-	if err != nil {
+	if c, err = Dial(t.Context(), &Target{Addr: l.Addr().String()}); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	server, err := l.Accept()
-	if err != nil {
+	t.Cleanup(func() { c.Close() })
+	if server, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { server.Close() })
+	return c, server
+}
+
+// soon is when a test gives up.
+func soon() time.Time { return time.Now().Add(10 * time.Second) }
+
+// Frames are handed over whole, however they come.
+func TestRecv(t *testing.T) {
+	c, server := connected(t)
 	b := frame.AppendPing(frame.AppendData(nil, 1, 0, make([]byte, 40_000)), false, [8]byte{1})
 	go func() {
 		server.Write(b[:3])
 		server.Write(b[3:])
 		server.Close()
 	}()
-	by := time.Now().Add(10 * time.Second)
 	for _, want := range []string{"DATA", "PING"} {
-		f, err := c.Recv(by)
+		f, err := c.Recv(soon())
 		if err != nil || f.Type.String() != want || int(f.Length) != len(f.Payload) {
 			t.Errorf("%v, %v where %s was sent", f, err, want)
 		}
 	}
-	if _, err := c.Recv(by); !errors.Is(err, io.EOF) {
+	if _, err := c.Recv(soon()); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }
 
 func TestRecvTimeout(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := Dial(t.Context(), &Target{Addr: l.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	c, server := connected(t)
 	if _, err := c.Recv(time.Now()); !Timeout(err) {
 		t.Error(err)
 	}
 	server.Write(frame.AppendSettings(nil))
-	if f, err := c.Recv(time.Now().Add(10 * time.Second)); err != nil || f.Type != frame.Settings {
+	if f, err := c.Recv(soon()); err != nil || f.Type != frame.Settings {
 		t.Errorf("%v, %v after a timeout", f, err)
 	}
 }
