@@ -17,17 +17,19 @@ import (
 
 	"h2ws/bench/raw"
 	"h2ws/engine/frame"
+	"h2ws/ws"
 )
 
-// patient is a server that accepts everything, answers PINGs, echoes whatever DATA holds, and minds nothing. It keeps no
-// windows.
+// patient is a server that accepts everything, answers PINGs, echoes the messages that DATA holds whole, and minds nothing.
+// It keeps no windows.
 type patient struct {
 	listener net.Listener
 	mu       sync.Mutex
 	conns    []net.Conn
 
-	dies bool // it closes all of its connections when it sees a frame that is too long
-	gone bool // and its listener, too
+	tires int  // it echoes so many messages of one octet on each connection; 0: all
+	dies  bool // it closes all of its connections when it sees a frame that is too long
+	gone  bool // and its listener, too
 }
 
 func (p *patient) start(t *testing.T) raw.Target {
@@ -75,6 +77,7 @@ func (p *patient) serve(nc net.Conn) {
 		return
 	}
 	accept := raw.Block([]raw.Field{{Name: ":status", Value: "200"}})
+	tiny := 0
 	for {
 		var head [frame.HeaderLen]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -99,9 +102,28 @@ func (p *patient) serve(nc net.Conn) {
 			nc.Write(frame.AppendPing(nil, true, frame.ParsePing(payload)))
 		case h.Type == frame.Headers:
 			nc.Write(frame.AppendHeaders(nil, h.StreamID, frame.FlagEndHeaders, accept))
-		case h.Type == frame.Data && len(payload) > 0:
-			nc.Write(frame.AppendData(nil, h.StreamID, 0, payload))
+		case h.Type == frame.Data:
+			echo := echoOf(payload)
+			if len(echo) == 3 {
+				tiny++
+			}
+			if len(echo) > 0 && (p.tires == 0 || tiny <= p.tires) {
+				nc.Write(frame.AppendData(nil, h.StreamID, 0, echo))
+			}
 		}
+	}
+}
+
+// echoOf is what a client hears that said p. Nobody looks at the payload.
+func echoOf(p []byte) (echo []byte) {
+	for {
+		h, n := ws.ConsumeHeader(p)
+		if n == 0 || h.Length > uint64(len(p)-n) {
+			return echo
+		}
+		end := n + int(h.Length)
+		echo = append(ws.AppendHeader(echo, true, h.Opcode(), int(h.Length)), p[n:end]...)
+		p = p[end:]
 	}
 }
 
@@ -157,6 +179,26 @@ func TestPatientServerFails(t *testing.T) {
 	}
 	if err := json.Unmarshal(b, &back); err != nil || back.Passed != 1 || back.Failed != 6 || len(back.Attacks) != 7 {
 		t.Errorf("%v in %s", err, b)
+	}
+}
+
+// Messages that are right are all echoed, or it is a fault, wherever it stops.
+func TestEchoesThatStop(t *testing.T) {
+	for _, test := range []struct {
+		tires    int
+		only     string
+		patience time.Duration // much of it is that nothing comes
+		ok       bool
+	}{
+		{0, "^message/tiny-burst$", 10 * time.Second, true},
+		{1000, "^message/tiny-and-valid$", 300 * time.Millisecond, false},
+		{1050, "^message/tiny-and-valid$", 300 * time.Millisecond, false},
+	} {
+		r := attackOn(t, (&patient{tires: test.tires}).start(t), test.only, test.patience)
+		fault := strings.Join(r.Results[0].Faults, "; ")
+		if (fault == "") != test.ok || !test.ok && !strings.Contains(fault, "wanted an echo of each message, and") {
+			t.Errorf("%d echoes: %q\n%s", test.tires, fault, table(r))
+		}
 	}
 }
 

@@ -160,8 +160,8 @@ func (a *assault) echoes(n, together int, message func(b []byte) []byte) *observ
 	}
 	f.sent = sent
 	o := observe(f, begin, false)
-	if o.octets != sent*echo || len(o.closes) > 0 {
-		o.wrong = fmt.Sprintf("wanted an echo of each message, and %d of %d came", o.octets/echo, sent+together)
+	if o.octets != n*echo || len(o.closes) > 0 {
+		o.wrong = fmt.Sprintf("wanted an echo of each message, and %d of %d came", o.octets/echo, n)
 	}
 	o.figure = fmt.Sprintf("%d messages", sent)
 	return o
