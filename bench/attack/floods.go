@@ -13,14 +13,9 @@ func (a *assault) flood(m manner, n int, throw func(b []byte, i int) []byte) *ob
 
 // floodFrom throws n things on one connection that has some WebSockets open.
 func (a *assault) floodFrom(m manner, open, n int, throw func(b []byte, i int) []byte) *observed {
-	f, failed := a.foe(m)
+	f, failed := a.opened(m, open)
 	if failed != nil {
 		return failed
-	}
-	if open > 0 {
-		if _, ok := f.open(open); !ok {
-			return &observed{conns: 1, wrong: "its WebSockets were not opened"}
-		}
 	}
 	begin := time.Now()
 	blocked := f.flood(n, a.time(), throw)

@@ -81,12 +81,9 @@ func closedData(b []byte, id uint32) []byte {
 // closed opens and resets some streams, and goes on about them.
 func (a *assault) closed(throw func(b []byte, id uint32) []byte) *observed {
 	const streams = 50
-	f, failed := a.foe(manner{})
+	f, failed := a.opened(manner{}, streams)
 	if failed != nil {
 		return failed
-	}
-	if _, ok := f.open(streams); !ok {
-		return &observed{conns: 1, wrong: "its WebSockets were not opened"}
 	}
 	var b []byte
 	for i := range uint32(streams) {

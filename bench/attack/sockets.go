@@ -51,18 +51,20 @@ func wsPing(b []byte, _ int) []byte {
 	return frame.AppendData(b, 1, 0, ws.AppendMasked(nil, ws.OpPing, 0x01020304, []byte("ping")))
 }
 
-// onSocket sends octets on a WebSocket.
-func (a *assault) onSocket(p []byte) *observed {
-	f, failed := a.foe(manner{})
+// opened is a new connection with n WebSockets.
+func (a *assault) opened(m manner, n int) (*foe, *observed) {
+	f, failed := a.foe(m)
 	if failed != nil {
-		return failed
+		return nil, failed
 	}
-	if _, ok := f.open(1); !ok {
-		return &observed{conns: 1, wrong: "its WebSocket was not opened"}
+	if _, ok := f.open(n); !ok {
+		return nil, &observed{conns: 1, wrong: "its WebSockets were not opened"}
 	}
-	begin := time.Now()
-	f.send(frame.AppendData(nil, 1, 0, p))
-	f.sent = 1
+	return f, nil
+}
+
+// observeClose sums up a connection whose WebSocket is to be closed.
+func observeClose(f *foe, begin time.Time) *observed {
 	f.awaitSoon(func(t *tally) bool { return len(t.closes) > 0 })
 	after := time.Since(begin)
 	o := observe(f, begin, false)
@@ -70,14 +72,23 @@ func (a *assault) onSocket(p []byte) *observed {
 	return o
 }
 
-// fragments sends fragments of one message, as fast as the windows allow.
-func (a *assault) fragments(n int, p []byte) *observed {
-	f, failed := a.foe(manner{})
+// onSocket sends octets on a WebSocket.
+func (a *assault) onSocket(p []byte) *observed {
+	f, failed := a.opened(manner{}, 1)
 	if failed != nil {
 		return failed
 	}
-	if _, ok := f.open(1); !ok {
-		return &observed{conns: 1, wrong: "its WebSocket was not opened"}
+	begin := time.Now()
+	f.send(frame.AppendData(nil, 1, 0, p))
+	f.sent = 1
+	return observeClose(f, begin)
+}
+
+// fragments sends fragments of one message, as fast as the windows allow.
+func (a *assault) fragments(n int, p []byte) *observed {
+	f, failed := a.opened(manner{}, 1)
+	if failed != nil {
+		return failed
 	}
 	begin := time.Now()
 	fragment := raw.WSFrame{Open: true, Key: 1, Payload: p}.Append(nil)
@@ -85,22 +96,15 @@ func (a *assault) fragments(n int, p []byte) *observed {
 	for end := time.Now().Add(a.time()); f.sent < n && time.Now().Before(end) && f.data(1, fragment); {
 		f.sent++
 	}
-	f.awaitSoon(func(t *tally) bool { return len(t.closes) > 0 })
-	after := time.Since(begin)
-	o := observe(f, begin, false)
-	o.after = after
-	return o
+	return observeClose(f, begin)
 }
 
 // halves leaves messages unfinished on many WebSockets.
 func (a *assault) halves() *observed {
-	f, failed := a.foe(manner{})
+	n := a.n(500)
+	f, failed := a.opened(manner{}, n)
 	if failed != nil {
 		return failed
-	}
-	n := a.n(500)
-	if _, ok := f.open(n); !ok {
-		return &observed{conns: 1, wrong: "its WebSockets were not opened"}
 	}
 	begin := time.Now()
 	half := ws.AppendMasked(nil, ws.OpBinary, 1, make([]byte, 60_000))[:30_000]
@@ -136,12 +140,9 @@ func (a *assault) burst() *observed {
 
 // echoes sends n messages, some at a time, each of which comes back in three octets.
 func (a *assault) echoes(n, together int, message func(b []byte) []byte) *observed {
-	f, failed := a.foe(manner{})
+	f, failed := a.opened(manner{}, 1)
 	if failed != nil {
 		return failed
-	}
-	if _, ok := f.open(1); !ok {
-		return &observed{conns: 1, wrong: "its WebSocket was not opened"}
 	}
 	begin := time.Now()
 	var b []byte
@@ -169,12 +170,9 @@ func (a *assault) echoes(n, together int, message func(b []byte) []byte) *observ
 
 // dribble gives credit for one octet at a time to a server that has a message of 1,000.
 func (a *assault) dribble() *observed {
-	f, failed := a.foe(manner{noCredit: true, settings: []frame.Setting{{ID: frame.InitialWindowSize, Value: 0}}})
+	f, failed := a.opened(manner{noCredit: true, settings: []frame.Setting{{ID: frame.InitialWindowSize, Value: 0}}}, 1)
 	if failed != nil {
 		return failed
-	}
-	if _, ok := f.open(1); !ok {
-		return &observed{conns: 1, wrong: "its WebSocket was not opened"}
 	}
 	begin := time.Now()
 	f.sendText(1, string(make([]byte, 1000)))
