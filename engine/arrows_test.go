@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 
 	"bench/faulty":  {}, // a network
 	"bench/raw":     {"h2ws/engine/frame", "h2ws/ws", xHPACK},
-	"bench/served":  {"h2ws/engine", "h2ws/ws"},
+	"bench/served":  {"h2ws/engine", "h2ws/engine/frame", "h2ws/ws"},
 	"bench/conform": {"h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/attack":  {"h2ws/bench", "h2ws/bench/raw", "h2ws/engine/frame", "h2ws/ws", xHPACK},
 	"bench/soak":    {"h2ws/bench", "h2ws/bench/attack", "h2ws/bench/raw"},

@@ -1,21 +1,19 @@
 package attack
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
 
 	"h2ws/bench/raw"
+	"h2ws/bench/served"
 	"h2ws/engine/frame"
 	"h2ws/ws"
 )
@@ -23,10 +21,6 @@ import (
 // patient is a server that accepts everything, answers PINGs, echoes the messages that DATA holds whole, and minds nothing.
 // It keeps no windows.
 type patient struct {
-	listener net.Listener
-	mu       sync.Mutex
-	conns    []net.Conn
-
 	tires int  // it echoes so many messages of one octet on each connection; 0: all
 	dies  bool // it closes all of its connections when it sees a frame that is too long
 	gone  bool // and its listener, too
@@ -34,84 +28,35 @@ type patient struct {
 
 func (p *patient) start(t *testing.T) raw.Target {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.listener = l
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, nc)
-			p.mu.Unlock()
-			all.Go(func() { p.serve(nc) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		p.closeAll()
-		all.Wait()
-	})
-	return raw.Target{Addr: l.Addr().String(), Path: "/"}
-}
-
-func (p *patient) closeAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, nc := range p.conns {
-		nc.Close()
-	}
-	p.conns = nil
-}
-
-func (p *patient) serve(nc net.Conn) {
-	defer nc.Close()
-	nc.Write(frame.AppendSettings(nil, frame.Setting{ID: frame.EnableConnectProtocol, Value: 1}))
-	r := bufio.NewReader(nc)
-	if _, err := io.CopyN(io.Discard, r, int64(len(frame.Preface))); err != nil {
-		return
-	}
 	accept := raw.Block([]raw.Field{{Name: ":status", Value: "200"}})
-	tiny := 0
-	for {
-		var head [frame.HeaderLen]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return
-		}
-		h, _ := frame.ConsumeHeader(head[:])
-		if p.dies && h.Length > frame.MaxPayloadMin {
-			if p.gone {
-				p.listener.Close()
-			}
-			p.closeAll()
-			return
-		}
-		payload := make([]byte, h.Length)
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return
-		}
-		switch {
-		case h.Type == frame.Settings && !h.Flags.Has(frame.FlagAck):
-			nc.Write(frame.AppendSettingsAck(nil))
-		case h.Type == frame.Ping && !h.Flags.Has(frame.FlagAck) && len(payload) == 8:
-			nc.Write(frame.AppendPing(nil, true, frame.ParsePing(payload)))
-		case h.Type == frame.Headers:
-			nc.Write(frame.AppendHeaders(nil, h.StreamID, frame.FlagEndHeaders, accept))
-		case h.Type == frame.Data:
-			echo := echoOf(payload)
-			if len(echo) == 3 {
-				tiny++
-			}
-			if len(echo) > 0 && (p.tires == 0 || tiny <= p.tires) {
-				nc.Write(frame.AppendData(nil, h.StreamID, 0, echo))
+	s := served.Frames(t, nil, func(s *served.Script, nc net.Conn) func(h frame.Header, payload []byte) {
+		nc.Write(frame.AppendSettings(nil, frame.Setting{ID: frame.EnableConnectProtocol, Value: 1}))
+		tiny := 0
+		return func(h frame.Header, payload []byte) {
+			switch {
+			case p.dies && h.Length > frame.MaxPayloadMin:
+				if p.gone {
+					s.Close()
+				}
+				s.Drop()
+			case h.Type == frame.Settings && !h.Flags.Has(frame.FlagAck):
+				nc.Write(frame.AppendSettingsAck(nil))
+			case h.Type == frame.Ping && !h.Flags.Has(frame.FlagAck) && len(payload) == 8:
+				nc.Write(frame.AppendPing(nil, true, frame.ParsePing(payload)))
+			case h.Type == frame.Headers:
+				nc.Write(frame.AppendHeaders(nil, h.StreamID, frame.FlagEndHeaders, accept))
+			case h.Type == frame.Data:
+				echo := echoOf(payload)
+				if len(echo) == 3 {
+					tiny++
+				}
+				if len(echo) > 0 && (p.tires == 0 || tiny <= p.tires) {
+					nc.Write(frame.AppendData(nil, h.StreamID, 0, echo))
+				}
 			}
 		}
-	}
+	})
+	return raw.Target{Addr: s.Addr(), Path: "/"}
 }
 
 // echoOf is what a client hears that said p. Nobody looks at the payload.

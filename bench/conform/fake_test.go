@@ -1,20 +1,18 @@
 package conform_test
 
 import (
-	"bufio"
 	"crypto/tls"
 	"encoding/binary"
-	"io"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"unicode/utf8"
 
 	"golang.org/x/net/http2/hpack"
 
 	"h2ws/bench/raw"
+	"h2ws/bench/served"
 	"h2ws/engine/frame"
 	"h2ws/ws"
 )
@@ -24,8 +22,6 @@ import (
 type fake struct {
 	defect string
 	tls    *tls.Config // nil: cleartext
-	mu     sync.Mutex
-	conns  []net.Conn
 }
 
 // fakeConn is one connection of a fake.
@@ -53,58 +49,11 @@ func (f *fake) has(defect string) bool { return f.defect == defect }
 // start serves until the test is over, and returns the address.
 func (f *fake) start(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.tls != nil {
-		l = tls.NewListener(l, f.tls)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			f.mu.Lock()
-			f.conns = append(f.conns, nc)
-			f.mu.Unlock()
-			c := &fakeConn{fake: f, nc: nc, decoder: raw.NewDecoder(nil), window: 65535, streams: map[uint32]*fakeStream{}}
-			all.Go(c.serve)
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		f.mu.Lock()
-		for _, nc := range f.conns {
-			nc.Close()
-		}
-		f.mu.Unlock()
-		all.Wait()
-	})
-	return l.Addr().String()
-}
-
-func (c *fakeConn) serve() {
-	defer c.nc.Close()
-	c.greet()
-	r := bufio.NewReader(c.nc)
-	if _, err := io.CopyN(io.Discard, r, int64(len(frame.Preface))); err != nil {
-		return
-	}
-	for {
-		var head [frame.HeaderLen]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return
-		}
-		h, _ := frame.ConsumeHeader(head[:])
-		p := make([]byte, h.Length)
-		if _, err := io.ReadFull(r, p); err != nil {
-			return
-		}
-		c.recv(h, p)
-	}
+	return served.Frames(t, f.tls, func(_ *served.Script, nc net.Conn) func(h frame.Header, p []byte) {
+		c := &fakeConn{fake: f, nc: nc, decoder: raw.NewDecoder(nil), window: 65535, streams: map[uint32]*fakeStream{}}
+		c.greet()
+		return c.recv
+	}).Addr()
 }
 
 func (c *fakeConn) greet() {

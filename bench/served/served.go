@@ -1,4 +1,4 @@
-// Package served starts the engine for tests that drive it from outside.
+// Package served starts servers for tests that drive them from outside: the engine, and what stands in for others.
 package served
 
 import (
