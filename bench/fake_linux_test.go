@@ -1,16 +1,15 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
+	"h2ws/bench/served"
 	"h2ws/engine/frame"
 )
 
@@ -37,63 +36,25 @@ type fakeServer struct {
 // start serves until the test is over, and returns the address.
 func (s *fakeServer) start(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.tls != nil {
-		l = tls.NewListener(l, s.tls)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
+	return served.Frames(t, s.tls, func(_ *served.Script, nc net.Conn) func(h frame.Header, p []byte) {
+		s.mu.Lock()
+		s.remotes = append(s.remotes, nc.RemoteAddr().(*net.TCPAddr).IP.String())
+		s.mu.Unlock()
+		say(nc, s.settings)
+		partial := map[uint32][]byte{}
+		return func(h frame.Header, p []byte) {
+			usual := true
+			switch h.Type {
+			case frame.Headers:
+				usual = s.answerOpen(nc, h)
+			case frame.Data:
+				usual = s.answerData(nc, h, p, partial)
 			}
-			s.mu.Lock()
-			s.remotes = append(s.remotes, nc.RemoteAddr().(*net.TCPAddr).IP.String())
-			s.mu.Unlock()
-			all.Go(func() { s.serve(nc) })
+			if s.hangUp && !usual {
+				nc.Close()
+			}
 		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		all.Wait()
-	})
-	return l.Addr().String()
-}
-
-// serve ends when the client closes the connection, or breaks the protocol.
-func (s *fakeServer) serve(nc net.Conn) {
-	defer nc.Close()
-	r := bufio.NewReader(nc)
-	say(nc, s.settings)
-	if _, err := io.CopyN(io.Discard, r, int64(len(frame.Preface))); err != nil {
-		return
-	}
-	partial := map[uint32][]byte{}
-	for {
-		var head [frame.HeaderLen]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return
-		}
-		h, _ := frame.ConsumeHeader(head[:])
-		p := make([]byte, h.Length)
-		if _, err := io.ReadFull(r, p); err != nil {
-			return
-		}
-		usual := true
-		switch h.Type {
-		case frame.Headers:
-			usual = s.answerOpen(nc, h)
-		case frame.Data:
-			usual = s.answerData(nc, h, p, partial)
-		}
-		if s.hangUp && !usual {
-			return
-		}
-	}
+	}).Addr()
 }
 
 func (s *fakeServer) answerOpen(nc net.Conn, h frame.Header) (usual bool) {

@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	"engine":        {xHPACK, "h2ws/ws/wsconn"},
 	"ws/wsconn":     {"h2ws/engine"},
+	"bench":         {"h2ws/bench/served"},
 	"bench/attack":  {"h2ws/bench/served"},
 	"bench/conform": {"h2ws/bench/served"},
 	"bench/soak":    {"h2ws/engine", "h2ws/ws"},
