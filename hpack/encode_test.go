@@ -136,3 +136,17 @@ func TestValidField(t *testing.T) {
 		}
 	}
 }
+
+// Whoever hears it keeps no table, whatever was in it.
+func TestAppendNoTable(t *testing.T) {
+	d := hpack.NewDecoder(4096, nil)
+	if _, err := d.DecodeFull([]byte{0x40, 1, 'a', 1, 'b', 0xbe}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.DecodeFull(AppendStatus(AppendNoTable(nil), 200)); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.DecodeFull([]byte{0xbe}); err == nil {
+		t.Error("there is still something in the table")
+	}
+}
