@@ -21,6 +21,7 @@ import (
 // patient is a server that accepts everything, answers PINGs, echoes the messages that DATA holds whole, and minds nothing.
 // It keeps no windows.
 type patient struct {
+	most  int  // MAX_CONCURRENT_STREAMS, of those that were ever opened; 0: all are accepted
 	tires int  // it echoes so many messages of one octet on each connection; 0: all
 	dies  bool // it closes all of its connections when it sees a frame that is too long
 	gone  bool // and its listener, too
@@ -30,8 +31,12 @@ func (p *patient) start(t *testing.T) raw.Target {
 	t.Helper()
 	accept := raw.Block([]raw.Field{{Name: ":status", Value: "200"}})
 	s := served.Frames(t, nil, func(s *served.Script, nc net.Conn) func(h frame.Header, payload []byte) {
-		nc.Write(frame.AppendSettings(nil, frame.Setting{ID: frame.EnableConnectProtocol, Value: 1}))
-		tiny := 0
+		settings := []frame.Setting{{ID: frame.EnableConnectProtocol, Value: 1}}
+		if p.most > 0 {
+			settings = append(settings, frame.Setting{ID: frame.MaxConcurrentStreams, Value: uint32(p.most)})
+		}
+		nc.Write(frame.AppendSettings(nil, settings...))
+		streams, tiny := 0, 0
 		return func(h frame.Header, payload []byte) {
 			switch {
 			case p.dies && h.Length > frame.MaxPayloadMin:
@@ -43,7 +48,10 @@ func (p *patient) start(t *testing.T) raw.Target {
 				nc.Write(frame.AppendSettingsAck(nil))
 			case h.Type == frame.Ping && !h.Flags.Has(frame.FlagAck) && len(payload) == 8:
 				nc.Write(frame.AppendPing(nil, true, frame.ParsePing(payload)))
+			case h.Type == frame.Headers && streams == p.most && p.most > 0:
+				nc.Write(frame.AppendRSTStream(nil, h.StreamID, frame.RefusedStream))
 			case h.Type == frame.Headers:
+				streams++
 				nc.Write(frame.AppendHeaders(nil, h.StreamID, frame.FlagEndHeaders, accept))
 			case h.Type == frame.Data:
 				echo := echoOf(payload)
@@ -144,6 +152,14 @@ func TestEchoesThatStop(t *testing.T) {
 		if (fault == "") != test.ok || !test.ok && !strings.Contains(fault, "wanted an echo of each message, and") {
 			t.Errorf("%d echoes: %q\n%s", test.tires, fault, table(r))
 		}
+	}
+}
+
+// What needs many WebSockets makes do with those that there are.
+func TestFewStreams(t *testing.T) {
+	r := attackOn(t, (&patient{most: 10}).start(t), "^(hpack/table-2.32-1|open/storm|settings/window-churn)$", 10*time.Second)
+	if r.Failed() > 0 || len(r.Results) != 3 {
+		t.Error(table(r))
 	}
 }
 

@@ -113,8 +113,7 @@ func (a *assault) storm() *observed {
 	if failed != nil {
 		return failed
 	}
-	f.awaitSoon(func(t *tally) bool { return t.settled })
-	n := min(a.n(20_000), int(f.snapshot().max))
+	n := f.most(a.n(20_000))
 	begin := time.Now()
 	_, ok := f.open(n)
 	f.sent = n

@@ -158,8 +158,8 @@ func (a *assault) handshakesAfter(s frame.Setting) *observed {
 	if failed != nil {
 		return failed
 	}
+	n := f.most(min(a.n(10_000), 900))
 	begin := time.Now()
-	n := min(a.n(10_000), 900)
 	_, ok := f.open(n)
 	f.sent = n
 	o := observe(f, begin, false)

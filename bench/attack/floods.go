@@ -89,8 +89,7 @@ func (a *assault) windowChurn() *observed {
 	if failed != nil {
 		return failed
 	}
-	f.awaitSoon(func(t *tally) bool { return t.settled })
-	streams := min(a.n(20_000), int(f.snapshot().max)-1)
+	streams := f.most(a.n(20_000))
 	if _, ok := f.open(streams); !ok {
 		return &observed{conns: 1, wrong: "its WebSockets were not opened"}
 	}

@@ -308,6 +308,12 @@ func (f *foe) open(n int) (first uint32, ok bool) {
 	return first, f.await(func(t *tally) bool { return t.statuses[200] >= before+n }, 10*time.Second)
 }
 
+// most is n, or how many WebSockets the server allows if that is less.
+func (f *foe) most(n int) int {
+	f.awaitSoon(func(t *tally) bool { return t.settled })
+	return min(n, int(f.snapshot().max))
+}
+
 // flood throws n things, some at a time, as long as the server takes them. blocked: it stopped reading.
 func (f *foe) flood(n int, by time.Duration, throw func(b []byte, i int) []byte) (blocked bool) {
 	const batch = 16 << 10

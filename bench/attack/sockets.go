@@ -101,10 +101,13 @@ func (a *assault) fragments(n int, p []byte) *observed {
 
 // halves leaves messages unfinished on many WebSockets.
 func (a *assault) halves() *observed {
-	n := a.n(500)
-	f, failed := a.opened(manner{}, n)
+	f, failed := a.foe(manner{})
 	if failed != nil {
 		return failed
+	}
+	n := f.most(a.n(500))
+	if _, ok := f.open(n); !ok {
+		return &observed{conns: 1, wrong: "its WebSockets were not opened"}
 	}
 	begin := time.Now()
 	half := ws.AppendMasked(nil, ws.OpBinary, 1, make([]byte, 60_000))[:30_000]
