@@ -33,6 +33,7 @@ type Config struct {
 	Memory   bool           // Dial is to read the server's memory with one socket open, for Idle
 	LagMax   time.Duration  // at a rate, the loader may be late by this, 99 times in 100
 	Interval time.Duration  // of the series; 0: a twentieth of Duration, within 100 ms and 1 s
+	CPUs     *CPUs          // of the loop, and for the rest; nil: not divided
 	Server   Server         // where its CPU and memory are read; nil: not measured
 	Progress func(Progress) // told several times a second; nil: nobody
 	Told     func(Point)    // told every point of the series, on a goroutine of its own; nil: nobody

@@ -35,7 +35,7 @@ func (cl *Client) begin(name, unit string, count *int, s *samples) error {
 	runtime.ReadMemStats(&cl.meter.memory)
 	if s != nil {
 		s.h = newHistogram()
-		cl.meter.samples, cl.meter.clerk = s, startClerk(cl.cfg.Server, cl.cfg.Told)
+		cl.meter.samples, cl.meter.clerk = s, startClerk(cl.cfg.Server, cl.cfg.Told, cl.cfg.CPUs)
 	}
 	return err
 }

@@ -85,7 +85,7 @@ func TestSparseIsTheSameHistogram(t *testing.T) {
 
 // The loop goes on with what the clerk has read, and in it is nothing of what was before.
 func TestHistogramsAreUsedAgain(t *testing.T) {
-	c := startClerk(nil, nil)
+	c := startClerk(nil, nil, nil)
 	first := c.empty()
 	first.RecordValue(7)
 	c.note(interval{count: 1, h: first})

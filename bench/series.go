@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -59,13 +60,13 @@ type clerk struct {
 // intervalsMax is how many intervals may wait for the clerk: more than a second of the shortest.
 const intervalsMax = 16
 
-func startClerk(server Server, told func(Point)) *clerk {
+func startClerk(server Server, told func(Point), cpus *CPUs) *clerk {
 	c := &clerk{
 		in: make(chan interval, intervalsMax), spare: make(chan *hdrhistogram.Histogram, 1), done: make(chan struct{}),
 		server: server, told: told, total: newHistogram(), at: time.Now(),
 	}
 	c.serverAt, c.used = c.read(), ownCPU()
-	go c.run()
+	go c.run(cpus)
 	return c
 }
 
@@ -80,8 +81,12 @@ func (c *clerk) read() time.Duration {
 	return c.usage.CPU
 }
 
-func (c *clerk) run() {
+func (c *clerk) run(cpus *CPUs) {
 	defer close(c.done)
+	if cpus != nil {
+		runtime.LockOSThread() // until both end
+		cpus.Others()          // or the loop waits for it
+	}
 	for i := range c.in {
 		c.note(i)
 	}

@@ -147,7 +147,7 @@ func startControl(ctx context.Context, stderr io.Writer) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startChild(ctx, exec.Command(exe, "serve", "-addr", "127.0.0.1:0"), stderr)
+	return startChild(ctx, exec.Command(exe, "serve", "-addr", "127.0.0.1:0"), nil, stderr)
 }
 
 // onlyRules matches the names of rules and attacks in a list.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"h2ws/bench"
 )
 
 // child is a server started by this process, such as "wsbench serve", and ended by it.
@@ -42,11 +44,12 @@ func startServer(ctx context.Context, o *options, stderr io.Writer) (*child, err
 	if o.cfg.TLS != nil {
 		stderr = io.Discard // that the certificate is its own
 	}
-	return startChild(ctx, exec.Command(exe, args...), stderr)
+	return startChild(ctx, exec.Command(exe, args...), o.cfg.CPUs, stderr)
 }
 
-// startChild starts a server that tells where it listens as "wsbench serve" does, and waits until it has.
-func startChild(ctx context.Context, cmd *exec.Cmd, stderr io.Writer) (*child, error) {
+// startChild starts a server that tells where it listens as "wsbench serve" does, on other CPUs than the loop's, and waits
+// until it has.
+func startChild(ctx context.Context, cmd *exec.Cmd, cpus *bench.CPUs, stderr io.Writer) (*child, error) {
 	c := &child{cmd: cmd}
 	c.cmd.Stderr = stderr
 	c.cmd.SysProcAttr = childAttributes()
@@ -54,8 +57,11 @@ func startChild(ctx context.Context, cmd *exec.Cmd, stderr io.Writer) (*child, e
 	if err != nil {
 		return nil, err
 	}
-	if err := c.cmd.Start(); err != nil {
+	if err := errors.Join(cpus.Others(), c.cmd.Start()); err != nil {
 		return nil, fmt.Errorf("starting the server: %w", err)
+	}
+	if err := cpus.Loop(); err != nil {
+		return nil, c.stop(err)
 	}
 	if c.addr, err = readAddr(ctx, out); err != nil {
 		return nil, c.stop(err)

@@ -152,6 +152,10 @@ func (c *comparison) run(ctx context.Context, files *outputs, stdout, stderr io.
 func (c *comparison) measure(ctx context.Context, stderr io.Writer) error {
 	cfg := bench.DefaultConfig()
 	cfg.Duration, cfg.Rounds, cfg.Memory = c.duration, 1<<20, true
+	var err error
+	if cfg.CPUs, err = divideCPUs(); err != nil {
+		return err
+	}
 	c.cells = bench.Comparison{Version: bench.ReportVersion, Started: time.Now().UTC(), Machine: bench.ThisMachine(), Command: c.command, Size: cfg.Size}
 	live := newLive(stderr, cfg)
 	defer live.close()

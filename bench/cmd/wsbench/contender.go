@@ -40,7 +40,7 @@ func (c contender) measure(ctx context.Context, s shape, cfg bench.Config, limit
 	cell := bench.Cell{Server: c.title, HTTP1: c.http1, Conns: s.conns, Sockets: s.sockets, Results: []bench.Result{}}
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	child, err := startChild(limited, exec.Command(c.path, append(slices.Clone(c.args), "-addr", "127.0.0.1:0")...), stderr)
+	child, err := startChild(limited, exec.Command(c.path, append(slices.Clone(c.args), "-addr", "127.0.0.1:0")...), cfg.CPUs, stderr)
 	if err == nil {
 		cfg.Addr = child.addr
 		cfg.Conns, cfg.Sockets, cfg.HTTP1 = s.conns, s.sockets, c.http1

@@ -14,14 +14,28 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+
+	"h2ws/bench"
 )
 
 func main() {
-	runtime.LockOSThread() // the loop runs here, and reads how long its thread waited for a CPU
+	runtime.LockOSThread() // the loop runs here, on a CPU of its own, and reads how long its thread waited for it
+	threadIsMine = true
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	debug.SetGCPercent(400) // memory is cheaper than the processor that a collection takes from the load
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// threadIsMine says that the loop runs on a thread that is locked to it, as it does in main but not in tests.
+var threadIsMine bool
+
+// divideCPUs gives the loop, and the servers that are started from now on, CPUs of their own.
+func divideCPUs() (*bench.CPUs, error) {
+	if !threadIsMine {
+		return nil, nil
+	}
+	return bench.DivideCPUs()
 }
 
 // usageError is a mistake on the command line.

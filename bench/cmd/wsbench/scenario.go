@@ -199,6 +199,9 @@ func (s *scenario) run(ctx context.Context, args []string, stdout, stderr io.Wri
 func (o *options) begin(ctx context.Context, s *scenario, stderr io.Writer) (stop func(error) error, err error) {
 	stop = func(err error) error { return err }
 	if o.cfg.Addr == "" {
+		if o.cfg.CPUs, err = divideCPUs(); err != nil {
+			return nil, err
+		}
 		child, err := startServer(ctx, o, stderr)
 		if err != nil {
 			return nil, err

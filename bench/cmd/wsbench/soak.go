@@ -113,5 +113,5 @@ func startSoaked(ctx context.Context, secure bool, logs string) (*child, error) 
 		defer log.Close() // the child has it
 		to = log
 	}
-	return startChild(ctx, exec.Command(exe, args...), to)
+	return startChild(ctx, exec.Command(exe, args...), nil, to)
 }
