@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"bytes"
+
 	"h2ws/engine/frame"
 )
 
@@ -66,17 +68,12 @@ func (c *conn) send(i int, op opcode, payload []byte, end bool) {
 		c.out = appendMasked(c.out, op, payload, key)
 		return
 	}
-	c.wait(pending{stream: uint32(i), end: end, data: appendMasked(c.waiting.memory(), op, payload, key)})
-	c.pump()
-}
-
-// wait queues p behind what its stream already waits to send.
-func (c *conn) wait(p pending) {
-	if c.streams[p.stream].stalled {
-		c.stalled[p.stream] = append(c.stalled[p.stream], p)
-	} else {
-		c.waiting.push(p)
+	if s.stalled {
+		c.stalled[uint32(i)] = append(c.stalled[uint32(i)], stalledFrame{end, appendMasked(nil, op, payload, key)})
+		return
 	}
+	c.waiting.pushMessage(uint32(i), end, op, payload, key)
+	c.pump()
 }
 
 // take charges both windows for size octets and appends the header of the DATA frame that holds them.
@@ -94,29 +91,22 @@ func (c *conn) take(i, size int, end bool) {
 // leaves the queue, so that it delays no other stream.
 func (c *conn) pump() {
 	for c.waiting.len() > 0 && c.sendWindow > 0 {
-		p := c.waiting.front()
+		p, rest := c.waiting.front()
 		s := &c.streams[p.stream]
 		room := min(c.sendWindow, c.available(s))
 		switch {
 		case s.state == done || s.state == dropped:
-			c.waiting.recycle(c.waiting.pop())
+			c.waiting.drop(p.size)
 		case s.stalled || room <= 0:
 			s.stalled = true
-			c.stalled[p.stream] = append(c.stalled[p.stream], c.waiting.pop())
+			c.stalled[p.stream] = append(c.stalled[p.stream], stalledFrame{p.end, bytes.Clone(rest)})
+			c.waiting.drop(p.size)
 		default:
-			c.frame(p, int(min(room, int64(c.maxFrame), int64(len(p.rest())))))
+			n := int(min(room, int64(c.maxFrame), int64(p.size)))
+			c.take(int(p.stream), n, p.end && n == p.size)
+			c.out = append(c.out, rest[:n]...)
+			c.waiting.drop(n)
 		}
-	}
-}
-
-// frame sends the next n octets of p, the first in the queue.
-func (c *conn) frame(p *pending, n int) {
-	last := n == len(p.rest())
-	c.take(int(p.stream), n, p.end && last)
-	c.out = append(c.out, p.rest()[:n]...)
-	p.at += n
-	if last {
-		c.waiting.recycle(c.waiting.pop())
 	}
 }
 
@@ -127,7 +117,9 @@ func (c *conn) unstall(i int) {
 		return
 	}
 	s.stalled = false
-	c.waiting.push(c.stalled[uint32(i)]...)
+	for _, f := range c.stalled[uint32(i)] {
+		c.waiting.push(uint32(i), f)
+	}
 	delete(c.stalled, uint32(i))
 }
 
