@@ -42,13 +42,13 @@ type conn struct {
 	window     int32 // our INITIAL_WINDOW_SIZE, octets
 	recvWindow int32 // of the connection: octets the server may still send before it gets credit
 
-	waiting   outbox                    // output that waits for the connection's window
-	stalled   map[uint32][]stalledFrame // output that waits for a stream's window
-	partials  map[uint32][]byte         // beginnings of messages that DATA frames cut
-	fragments map[uint32]fragments      // beginnings of messages that WebSocket frames cut
-	spare     [][]byte                  // memory for more of them, as many as its capacity
-	refusal   *RefusedError             // of the first refused stream, while its body is read
-	key       uint32                    // state of the generator of masking keys
+	waiting   outbox               // output that waits for the connection's window
+	stalled   map[uint32][]pending // output that waits for a stream's window
+	partials  map[uint32][]byte    // beginnings of messages that DATA frames cut
+	fragments map[uint32]fragments // beginnings of messages that WebSocket frames cut
+	spare     [][]byte             // memory for more of them, as many as its capacity
+	refusal   *RefusedError        // of the first refused stream, while its body is read
+	key       uint32               // state of the generator of masking keys
 }
 
 // events is what a scenario wants to know. Every method runs on the goroutine of the Client and may
@@ -82,7 +82,7 @@ func newConn(number int, wake *[]*conn, r request, window int32) *conn {
 		wake: wake, number: number, request: r,
 		maxStreams: math.MaxInt32, maxFrame: frame.MaxPayloadMin, peerWindow: initialWindow, sendWindow: initialWindow,
 		window: window, recvWindow: connWindow,
-		stalled: map[uint32][]stalledFrame{}, partials: map[uint32][]byte{}, fragments: map[uint32]fragments{}, spare: make([][]byte, 0, 4),
+		stalled: map[uint32][]pending{}, partials: map[uint32][]byte{}, fragments: map[uint32]fragments{}, spare: make([][]byte, 0, 4),
 		key: 0x9e3779b9 * uint32(number+1),
 	}
 	c.out = append(c.out, frame.Preface...)

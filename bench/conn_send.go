@@ -69,7 +69,7 @@ func (c *conn) send(i int, op opcode, payload []byte, end bool) {
 		return
 	}
 	if s.stalled {
-		c.stalled[uint32(i)] = append(c.stalled[uint32(i)], stalledFrame{end, appendMasked(nil, op, payload, key)})
+		c.stalled[uint32(i)] = append(c.stalled[uint32(i)], pending{uint32(i), end, appendMasked(nil, op, payload, key)})
 		return
 	}
 	c.waiting.pushMessage(uint32(i), end, op, payload, key)
@@ -91,20 +91,20 @@ func (c *conn) take(i, size int, end bool) {
 // leaves the queue, so that it delays no other stream.
 func (c *conn) pump() {
 	for c.waiting.len() > 0 && c.sendWindow > 0 {
-		p, rest := c.waiting.front()
+		p := c.waiting.front()
 		s := &c.streams[p.stream]
 		room := min(c.sendWindow, c.available(s))
 		switch {
 		case s.state == done || s.state == dropped:
-			c.waiting.drop(p.size)
+			c.waiting.drop(len(p.b))
 		case s.stalled || room <= 0:
 			s.stalled = true
-			c.stalled[p.stream] = append(c.stalled[p.stream], stalledFrame{p.end, bytes.Clone(rest)})
-			c.waiting.drop(p.size)
+			c.stalled[p.stream] = append(c.stalled[p.stream], pending{p.stream, p.end, bytes.Clone(p.b)})
+			c.waiting.drop(len(p.b))
 		default:
-			n := int(min(room, int64(c.maxFrame), int64(p.size)))
-			c.take(int(p.stream), n, p.end && n == p.size)
-			c.out = append(c.out, rest[:n]...)
+			n := int(min(room, int64(c.maxFrame), int64(len(p.b))))
+			c.take(int(p.stream), n, p.end && n == len(p.b))
+			c.out = append(c.out, p.b[:n]...)
 			c.waiting.drop(n)
 		}
 	}
@@ -118,7 +118,7 @@ func (c *conn) unstall(i int) {
 	}
 	s.stalled = false
 	for _, f := range c.stalled[uint32(i)] {
-		c.waiting.push(uint32(i), f)
+		c.waiting.push(f)
 	}
 	delete(c.stalled, uint32(i))
 }

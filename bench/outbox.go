@@ -1,75 +1,103 @@
 package bench
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // pending is a masked frame, or the rest of one, that waits for a window.
 type pending struct {
 	stream uint32 // index
 	end    bool   // END_STREAM follows the last octet
-	size   int    // octets left
+	b      []byte
 }
 
-// outbox is what waits for the connection's window, first in, first out, the octets of all frames one behind the other: at
-// a rate thousands of messages wait as soon as a server is away for a few milliseconds, and with memory of its own for
-// each, and the garbage of that, the loader would be late with those that come next.
+// outbox is what waits for the connection's window, first in, first out, in pieces of memory that are used again: at a
+// rate thousands of messages wait as soon as a server is away for a few milliseconds, and with memory of its own for
+// each, or with a buffer that is copied when it grows, the loader would be late with those that come next.
 type outbox struct {
-	list  []pending
-	first int // in list: those before are gone
-	b     []byte
-	at    int // in b
+	n     int      // frames
+	parts [][]byte // each holds whole frames behind their heads
+	at    int      // in the first part
+	free  [][]byte
 }
 
-// outboxKept is how many octets an empty one keeps to be used again.
-const outboxKept = 8 << 20
+const (
+	outboxPart = 64 << 10
+	// outboxFree is how many parts are kept to be used again: 8 MiB.
+	outboxFree = 128
+	// outboxHead is the octets of a stream and a size, of which the lowest bit is END_STREAM, in front of each frame.
+	outboxHead = 8
+)
 
-func (o *outbox) len() int { return len(o.list) - o.first }
+func (o *outbox) len() int { return o.n }
 
-// front is the first frame and its octets, valid until the next call. There must be one.
-func (o *outbox) front() (pending, []byte) {
-	p := o.list[o.first]
-	return p, o.b[o.at : o.at+p.size]
+// front is the first frame, valid until the next call. There must be one.
+func (o *outbox) front() pending {
+	b := o.parts[0][o.at:]
+	size := binary.LittleEndian.Uint32(b[4:])
+	return pending{binary.LittleEndian.Uint32(b), size&1 != 0, b[outboxHead : outboxHead+size>>1]}
 }
 
-// grow makes room where what is gone was, if a half or more is, instead of in new memory.
-func (o *outbox) grow(octets int) {
-	if len(o.list) == cap(o.list) && o.first > len(o.list)/2 {
-		o.list, o.first = o.list[:copy(o.list, o.list[o.first:])], 0
+// begin appends the head of a frame to the last part, in which the frame fits, and returns the part.
+func (o *outbox) begin(stream uint32, end bool, size int) *[]byte {
+	last := len(o.parts) - 1
+	if last < 0 || cap(o.parts[last])-len(o.parts[last]) < outboxHead+size {
+		o.parts = append(o.parts, o.part(outboxHead+size))
+		last++
 	}
-	if len(o.b)+octets > cap(o.b) && o.at > len(o.b)/2 {
-		o.b, o.at = o.b[:copy(o.b, o.b[o.at:])], 0
+	o.n++
+	p := &o.parts[last]
+	*p = binary.LittleEndian.AppendUint32(*p, stream)
+	*p = binary.LittleEndian.AppendUint32(*p, outboxSize(size, end))
+	return p
+}
+
+func outboxSize(size int, end bool) uint32 {
+	if end {
+		return uint32(size)<<1 | 1
 	}
+	return uint32(size) << 1
+}
+
+// part is one with room for n octets.
+func (o *outbox) part(n int) []byte {
+	if last := len(o.free) - 1; last >= 0 && n <= outboxPart {
+		p := o.free[last]
+		o.free = o.free[:last]
+		return p
+	}
+	return make([]byte, 0, max(n, outboxPart))
 }
 
 // pushMessage appends a masked frame with a payload.
 func (o *outbox) pushMessage(stream uint32, end bool, op opcode, payload []byte, key uint32) {
-	size := maskedLen(len(payload))
-	o.grow(size)
-	o.b = appendMasked(o.b, op, payload, key)
-	o.list = append(o.list, pending{stream, end, size})
+	p := o.begin(stream, end, maskedLen(len(payload)))
+	*p = appendMasked(*p, op, payload, key)
 }
 
-// push appends one that has been in another queue.
-func (o *outbox) push(stream uint32, f stalledFrame) {
-	o.grow(len(f.b))
-	o.b = append(o.b, f.b...)
-	o.list = append(o.list, pending{stream, f.end, len(f.b)})
+// push appends a copy of one that has been in another queue.
+func (o *outbox) push(f pending) {
+	p := o.begin(f.stream, f.end, len(f.b))
+	*p = append(*p, f.b...)
 }
 
-// drop takes n octets from the first, and the frame if these were all.
+// drop takes n octets from the first, and the frame itself if these were all.
 func (o *outbox) drop(n int) {
+	f := o.front()
 	o.at += n
-	if o.list[o.first].size -= n; o.list[o.first].size > 0 {
+	if left := len(f.b) - n; left > 0 {
+		b := o.parts[0][o.at:] // where the head and what is gone was
+		binary.LittleEndian.PutUint32(b, f.stream)
+		binary.LittleEndian.PutUint32(b[4:], outboxSize(left, f.end))
 		return
 	}
-	if o.first++; o.first < len(o.list) {
+	o.n--
+	if o.at += outboxHead; o.at < len(o.parts[0]) {
 		return
 	}
-	o.list, o.first, o.b, o.at = o.list[:0], 0, o.b[:0], 0
-	if cap(o.b) > outboxKept {
-		*o = outbox{}
+	if len(o.free) < outboxFree && cap(o.parts[0]) == outboxPart {
+		o.free = append(o.free, o.parts[0][:0])
 	}
-}
-
-// stalledFrame is a pending one that only its stream's window holds back. It owns its octets.
-type stalledFrame struct {
-	end bool
-	b   []byte
+	o.parts, o.at = slices.Delete(o.parts, 0, 1), 0
 }

@@ -9,33 +9,32 @@ import (
 // The queue is a list of frames, whatever is pushed and taken from it in between.
 func TestOutbox(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	type frame struct {
-		stream uint32
-		b      []byte
-	}
 	var o outbox
-	var model []frame
+	var model []pending
 	next, longest := uint32(0), 0
 	for step := range 200_000 {
 		for range r.IntN(3) + step/1000%2 { // more come than go, and then fewer
 			payload := bytes.Repeat([]byte{byte(next)}, r.IntN(20))
-			if next%5 == 0 {
-				o.push(next, stalledFrame{b: append([]byte{1}, payload...)})
-				model = append(model, frame{next, append([]byte{1}, payload...)})
-			} else {
-				o.pushMessage(next, false, opBinary, payload, next)
-				model = append(model, frame{next, appendMasked(nil, opBinary, payload, next)})
+			if next%1000 == 0 {
+				payload = bytes.Repeat(payload, r.IntN(10_000)) // up to three parts
 			}
+			f := pending{next, next%3 == 0, appendMasked(nil, opBinary, payload, next)}
+			if next%5 == 0 {
+				o.push(f)
+			} else {
+				o.pushMessage(f.stream, f.end, opBinary, payload, next)
+			}
+			model = append(model, f)
 			next++
 		}
 		for n := r.IntN(4); n > 0 && len(model) > 0; n-- {
-			p, rest := o.front()
-			if first := &model[0]; p.stream != first.stream || !bytes.Equal(rest, first.b) || p.size != len(rest) {
-				t.Fatalf("step %d: the first is %d %x, want %d %x", step, p.stream, rest, first.stream, first.b)
+			first := &model[0]
+			if p := o.front(); p.stream != first.stream || p.end != first.end || !bytes.Equal(p.b, first.b) {
+				t.Fatalf("step %d: the first is %d %v %x, want %d %v %x", step, p.stream, p.end, p.b, first.stream, first.end, first.b)
 			}
-			part := 1 + r.IntN(len(rest))
+			part := 1 + r.IntN(len(first.b))
 			o.drop(part)
-			if model[0].b = model[0].b[part:]; len(model[0].b) == 0 {
+			if first.b = first.b[part:]; len(first.b) == 0 {
 				model = model[1:]
 			}
 		}
@@ -58,15 +57,19 @@ func TestOutboxAllocatesOnce(t *testing.T) {
 			o.pushMessage(i, false, opBinary, payload, i)
 		}
 		for o.len() > 0 {
-			p, _ := o.front()
-			o.drop(p.size)
+			o.drop(len(o.front().b))
 		}
 	}
 	if n := testing.AllocsPerRun(10, away); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
-	o.push(1, stalledFrame{b: make([]byte, outboxKept+1)})
-	if o.drop(outboxKept + 1); o.b != nil {
-		t.Errorf("%d octets are kept", cap(o.b))
+	for range 2 * outboxFree {
+		o.push(pending{b: make([]byte, outboxPart-outboxHead)})
+	}
+	for o.len() > 0 {
+		o.drop(len(o.front().b))
+	}
+	if len(o.free) != outboxFree {
+		t.Errorf("%d parts are kept, not %d", len(o.free), outboxFree)
 	}
 }
