@@ -117,6 +117,7 @@ func (l *loop) turn() {
 	l.heart.beat()
 	k.box.awake()
 	k.now = l.clock.tick(system.since(l.start), patience)
+	l.poller.turn(k.now)
 	for i := range events {
 		l.mark(&events[i])
 	}

@@ -14,6 +14,9 @@ func (l *loop) flushAll() {
 	k := l.core
 	dirty := k.dirty
 	k.dirty = l.spare[:0]
+	if len(dirty) >= warmDirty {
+		l.poller.leave()
+	}
 	for i, c := range dirty {
 		if len(dirty) >= warmDirty && i%warmConns == 0 {
 			k.warm(dirty[i:min(i+warmConns, len(dirty))])

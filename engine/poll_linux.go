@@ -26,6 +26,10 @@ type poller struct {
 	conn  syscall.RawConn
 	look  func(uintptr) bool
 	until time.Time // when reading file ends; the zero value: whenever there are events
+
+	slept bool          // the last wait did
+	woke  time.Duration // on the loop's clock, from the last that did
+	alone bool          // since then nobody may be in the runtime's poller
 }
 
 const (
@@ -33,6 +37,8 @@ const (
 	eventsTurn = 256
 	// wakeupIndex is the eventfd's in place of a connection's.
 	wakeupIndex = -1
+	// aloneMax is how long a loop is busy before it has somebody else wait in the runtime's poller.
+	aloneMax = 250 * time.Microsecond
 )
 
 func newPoller() (*poller, error) {
@@ -44,7 +50,11 @@ func newPoller() (*poller, error) {
 		panic("BUG: fcntl: " + err.Error())
 	}
 	p := &poller{epoll: epoll, file: os.NewFile(uintptr(epoll), "epoll"), events: make([]unix.EpollEvent, eventsTurn)}
-	p.look = func(uintptr) bool { return p.lookNow() }
+	p.look = func(uintptr) bool {
+		some := p.lookNow()
+		p.slept = p.slept || !some
+		return some
+	}
 	if err := p.open(); err != nil {
 		p.file.Close()
 		return nil, err
@@ -92,6 +102,7 @@ func (p *poller) remove(fd int) {
 // wait returns the descriptors that changed, after at most timeout or a little more. The result is valid until the next
 // call.
 func (p *poller) wait(timeout time.Duration) []unix.EpollEvent {
+	p.slept = false
 	if timeout == 0 {
 		p.lookNow()
 		return p.events[:p.n]
@@ -104,6 +115,26 @@ func (p *poller) wait(timeout time.Duration) []unix.EpollEvent {
 		p.lookNow()
 	}
 	return p.events[:p.n]
+}
+
+// turn is told the time of the turn that follows a wait. A thread that waits in the runtime's poller runs the goroutine
+// whose turn it is by itself, and nobody waits there any more: as long as that goroutine, a loop, does not sleep, other
+// loops and whoever reads a socket are not woken but by the runtime's look every 10 ms, be there idle CPUs or not.
+func (p *poller) turn(now time.Duration) {
+	if p.slept {
+		p.woke, p.alone = now, true
+	} else if now-p.woke > aloneMax {
+		p.leave()
+	}
+}
+
+// leave has another thread wait in the runtime's poller, if there is a CPU for one: to start a goroutine is to wake a
+// thread that looks for work, and waits there when it finds none.
+func (p *poller) leave() {
+	if p.alone {
+		p.alone = false
+		go func() {}()
+	}
 }
 
 // expect has the next wait end in time. An earlier end than it needs is left as it is, as most waits end by events: who
