@@ -7,9 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// endingTurn is how many connections whose peers have ended are read in a turn. To close a socket takes as long as many
+// messages, and who has lost thousands at once is to serve the others meanwhile.
+const endingTurn = 8
+
 // readAll reads once from each connection that may have something, and keeps those that may have more.
 func (l *loop) readAll() {
-	reading := l.reading
+	n := min(endingTurn, len(l.ending))
+	reading := append(l.reading, l.ending[:n]...)
+	if l.ending = l.ending[n:]; len(l.ending) == 0 {
+		l.ending = nil
+	}
 	l.reading = l.readBefore[:0]
 	for _, c := range reading {
 		l.heart.beat()
@@ -18,9 +26,8 @@ func (l *loop) readAll() {
 		}
 		l.follow(c)
 		c.wire.paused = l.clogged(c)
-		c.wire.reading = c.wire.readable && !c.wire.paused && c.state != connLost
-		if c.wire.reading {
-			l.reading = append(l.reading, c)
+		if c.wire.reading = c.wire.readable && !c.wire.paused && c.state != connLost; c.wire.reading {
+			l.list(c)
 		}
 	}
 	clear(reading)

@@ -28,6 +28,7 @@ type loop struct {
 	timers timers
 
 	reading    []*conn // may have something to be read
+	ending     []*conn // the same, to its end
 	readBefore []*conn // memory for reading
 	upgrades   []upgrading
 	buf        []byte // what one read may return
@@ -153,7 +154,7 @@ func (l *loop) output() {
 // patience is how long the next wait may take.
 func (l *loop) patience() time.Duration {
 	k := l.core
-	if len(l.reading)+len(k.dirty)+len(k.leaving)+len(k.drained) > 0 || !k.box.sleep() {
+	if len(l.reading)+len(l.ending)+len(k.dirty)+len(k.leaving)+len(k.drained) > 0 || !k.box.sleep() {
 		return 0
 	}
 	next := min(l.timers.next(), k.nextWaiting(), k.nextPending(), k.nextMessage(), k.nextDrain())
@@ -186,7 +187,16 @@ func (l *loop) mark(e *unix.EpollEvent) {
 
 func (l *loop) wantRead(c *conn) {
 	if !c.wire.reading {
-		c.wire.reading = true
+		l.list(c)
+	}
+}
+
+// list has the connection read in this turn or, if it is at its end, when those before it have been.
+func (l *loop) list(c *conn) {
+	c.wire.reading = true
+	if c.wire.hangup {
+		l.ending = append(l.ending, c)
+	} else {
 		l.reading = append(l.reading, c)
 	}
 }

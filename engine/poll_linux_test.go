@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,5 +29,44 @@ func TestWakeBehindTheEnd(t *testing.T) {
 		if n, err := unix.Read(fd, make([]byte, 8)); err != unix.EAGAIN {
 			t.Errorf("somebody else's descriptor was written to: %d, %v", n, err)
 		}
+	}
+}
+
+// A loop that was woken may have left nobody in the runtime's poller, and if it stays busy it sees to that, once.
+func TestBusyLoopLeavesThePoller(t *testing.T) {
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	turn := func(now time.Duration, timeout time.Duration, wake bool) {
+		if wake {
+			p.wake()
+		}
+		p.wait(timeout)
+		p.turn(now)
+		p.drainWakeup()
+	}
+	for _, step := range []struct {
+		name    string
+		now     time.Duration
+		timeout time.Duration
+		wake    bool
+		alone   bool
+	}{
+		{"it did not sleep", 1 * aloneMax, 0, true, false},
+		{"nor with something to be done at once", 2 * aloneMax, never, true, false},
+		{"it slept", 3 * aloneMax, 100 * time.Millisecond, false, true},
+		{"it is busy", 4 * aloneMax, 0, true, true},
+		{"for long", 4*aloneMax + 1, 0, true, false},
+		{"and longer", 9 * aloneMax, 0, true, false},
+		{"it slept again", 10 * aloneMax, 100 * time.Millisecond, false, true},
+	} {
+		if turn(step.now, step.timeout, step.wake); p.alone != step.alone {
+			t.Errorf("%s: alone is %v", step.name, p.alone)
+		}
+	}
+	if p.leave(); p.alone {
+		t.Error("still alone with much to be done")
 	}
 }

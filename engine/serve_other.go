@@ -37,3 +37,5 @@ func (l *loop) stats() Stats                 { return Stats{} }
 func detach(net.Conn) (int, error) { return -1, ErrUnsupported }
 func attach(int) (net.Conn, error) { return nil, ErrUnsupported }
 func acceptMayRecover(error) bool  { return false }
+
+func growDescriptors(int) {}

@@ -154,6 +154,7 @@ func (s *Server) startLoops() error {
 	if log == nil {
 		log = slog.Default()
 	}
+	growDescriptors(limits.Connections)
 	s.admission = newAdmission(limits)
 	s.service = newService(s.HTTP, limits, log)
 	n := s.Loops
