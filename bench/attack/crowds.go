@@ -55,6 +55,11 @@ func (a *assault) crowd(n int, c crowd) *observed {
 		}
 		o.take(f, begin)
 	}
+	for _, f := range a.foes {
+		if c.socket {
+			f.close()
+		}
+	}
 	o.tally = tally{}
 	if o.conns, o.sent = len(a.foes), len(a.foes); n > o.conns {
 		o.figure = fmt.Sprintf("%d refused", n-o.conns)

@@ -42,7 +42,7 @@ func (p pace) withDefaults() pace {
 	return pace{
 		quiet:    cmp.Or(p.quiet, 2*time.Second),
 		rest:     cmp.Or(p.rest, 250*time.Millisecond),
-		again:    cmp.Or(p.again, 2*time.Second),
+		again:    cmp.Or(p.again, time.Second),
 		patience: cmp.Or(p.patience, settlePatience),
 	}
 }
@@ -81,7 +81,7 @@ const (
 	bystanderFactor = 3
 	// tries is how often an attack is made if nothing but the bystander's wait is wrong. What a server makes it wait for it
 	// does each time, and a moment in which the kernel runs something else does not come back. Echoes that are late
-	// count from when they were due, so that a server that is away for 20 ms is seen in the longest 1 % of two seconds.
+	// count from when they were due, so that a server that is away for 10 ms is seen in the longest 1 % of a second.
 	tries = 5
 	// excuseTime is how long a run goes on making attacks again whose bystander waited no longer than three times
 	// the one elsewhere, but longer than three times the quiet wait.
