@@ -46,6 +46,7 @@ func TestBusyLoopLeavesThePoller(t *testing.T) {
 		p.wait(timeout)
 		p.turn(now)
 		p.drainWakeup()
+		p.lookNow() // that it can be written to
 	}
 	for _, step := range []struct {
 		name    string
