@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -26,7 +27,8 @@ const (
 type Waits struct {
 	Count    int
 	P99, Max time.Duration
-	Lost     bool // it lost its connection, or got none
+	Lost     bool   // it lost its connection, or got none
+	Why      string // in words
 }
 
 // Stand is what a bystander does, best in a process that has nothing else to do: on one connection with one WebSocket it
@@ -65,21 +67,26 @@ type stander struct {
 	count   int
 	samples []time.Duration
 	lost    bool
+	why     string
 }
 
 // stand sends at fixed times. A wait counts from when the message was sent or, if the echo before came late, from when it
 // should have been: that this program was late to wake up is not the server's doing.
 func (s *stander) stand(ctx context.Context, target *raw.Target) {
-	defer s.lose()
+	why := ""
+	defer func() { s.lose(why) }()
 	f, err := dial(ctx, target, manner{})
 	if err != nil {
+		why = err.Error()
 		return
 	}
 	defer f.close()
 	defer context.AfterFunc(ctx, f.close)()
 	if _, ok := f.open(1); !ok {
+		why = "it was refused"
 		return
 	}
+	why = "it is not echoed any more"
 	message := frame.AppendData(nil, 1, 0, ws.AppendMasked(nil, ws.OpText, 0x01020304, []byte("bystander")))
 	due := time.Now()
 	for n := 1; ctx.Err() == nil; n++ {
@@ -104,10 +111,10 @@ func (s *stander) heard(took time.Duration) {
 	s.echoed.Broadcast()
 }
 
-func (s *stander) lose() {
+func (s *stander) lose(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lost = true
+	s.lost, s.why = true, why
 	s.echoed.Broadcast()
 }
 
@@ -118,7 +125,7 @@ func (s *stander) take() Waits {
 	for enough := s.count + 2; s.count < enough && !s.lost; {
 		s.echoed.Wait()
 	}
-	w := Waits{Count: len(s.samples), Lost: s.lost}
+	w := Waits{Count: len(s.samples), Lost: s.lost, Why: s.why}
 	if slices.Sort(s.samples); w.Count > 0 {
 		w.P99, w.Max = s.samples[(w.Count*99+99)/100-1], s.samples[w.Count-1]
 	}
@@ -174,10 +181,10 @@ func (b *Bystander) take() (w Waits) {
 		return w
 	}
 	if _, err := io.WriteString(b.rw, "\n"); err != nil {
-		return Waits{Lost: true}
+		return Waits{Lost: true, Why: err.Error()}
 	}
 	if err := b.answers.Decode(&w); err != nil {
-		return Waits{Lost: true}
+		return Waits{Lost: true, Why: err.Error()}
 	}
 	return w
 }
@@ -187,14 +194,16 @@ var errBystander = errors.New("no WebSocket for the bystander")
 // quiet returns the shortest waits of four times in a row, which is when nothing else went on.
 func (b *Bystander) quiet(ctx context.Context, all time.Duration) (least Waits, err error) {
 	const times = 4
-	b.take()
+	if waits := b.take(); waits.Lost {
+		return Waits{}, fmt.Errorf("%w: %s", errBystander, waits.Why)
+	}
 	for i := range times {
 		if err := sleep(ctx, all/times); err != nil {
 			return Waits{}, err
 		}
 		waits := b.take()
 		if waits.Lost {
-			return Waits{}, errBystander
+			return Waits{}, fmt.Errorf("%w: %s", errBystander, waits.Why)
 		}
 		if i == 0 || waits.P99 < least.P99 {
 			least = waits
