@@ -68,11 +68,12 @@ func (c *conn) send(i int, op opcode, payload []byte, end bool) {
 		c.out = appendMasked(c.out, op, payload, key)
 		return
 	}
-	if s.stalled {
+	if s.stalled && s.waiting == 0 { // or it goes behind those that wait
 		c.stalled[uint32(i)] = append(c.stalled[uint32(i)], pending{uint32(i), end, appendMasked(nil, op, payload, key)})
 		return
 	}
 	c.waiting.pushMessage(uint32(i), end, op, payload, key)
+	s.waiting++
 	c.pump()
 }
 
@@ -97,28 +98,35 @@ func (c *conn) pump() {
 		switch {
 		case s.state == done || s.state == dropped:
 			c.waiting.drop(len(p.b))
+			s.waiting--
 		case s.stalled || room <= 0:
 			s.stalled = true
 			c.stalled[p.stream] = append(c.stalled[p.stream], pending{p.stream, p.end, bytes.Clone(p.b)})
 			c.waiting.drop(len(p.b))
+			s.waiting--
+			c.unstall(int(p.stream))
 		default:
 			n := int(min(room, int64(c.maxFrame), int64(len(p.b))))
 			c.take(int(p.stream), n, p.end && n == len(p.b))
 			c.out = append(c.out, p.b[:n]...)
-			c.waiting.drop(n)
+			if c.waiting.drop(n); n == len(p.b) {
+				s.waiting--
+			}
 		}
 	}
 }
 
-// unstall lets the output of a stream compete for the connection's window again.
+// unstall lets the output of a stream compete for the connection's window again, unless some that comes behind it does
+// already.
 func (c *conn) unstall(i int) {
 	s := &c.streams[i]
-	if !s.stalled || c.available(s) <= 0 {
+	if !s.stalled || s.waiting > 0 || c.available(s) <= 0 {
 		return
 	}
 	s.stalled = false
 	for _, f := range c.stalled[uint32(i)] {
 		c.waiting.push(f)
+		s.waiting++
 	}
 	delete(c.stalled, uint32(i))
 }

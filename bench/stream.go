@@ -22,6 +22,8 @@ type stream struct {
 
 	slow       bool // does not keep up, on purpose: its losses are reported apart
 	uncredited bool // gets credit only by grant
+
+	waiting uint32 // frames of it in conn.waiting
 }
 
 // streamState is where a stream is in the life of a WebSocket, seen from the client.
