@@ -3,6 +3,7 @@ package attack
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"regexp"
 	"slices"
@@ -171,6 +172,35 @@ func TestBystanderIsLost(t *testing.T) {
 	}
 	if !r.Results[1].Passed() {
 		t.Errorf("the next attack has a new bystander:\n%s", table(r))
+	}
+}
+
+// told is a bystander that says what it is told to.
+type told struct{ io.Reader }
+
+func (told) Write(p []byte) (int, error) { return len(p), nil }
+func (told) Close() error                { return nil }
+
+// A connection that is lost before, during or by the end of an attack is noticed, and who had lost it stands again when the
+// attack begins.
+func TestBystanderIsAskedBehindTheAttack(t *testing.T) {
+	for _, test := range []struct {
+		says  string
+		lost  bool
+		count int
+	}{
+		{`{} {"Count":7} {}`, false, 7},
+		{`{"Lost":true} {} {"Count":7} {}`, false, 7},
+		{`{} {"Count":7,"Lost":true} {}`, true, 7},
+		{`{} {"Count":7} {"Lost":true}`, true, 7},
+		{`{}`, true, 0}, // it has ended itself
+	} {
+		cfg := Config{Bystander: NewBystander(told{strings.NewReader(test.says)})}
+		nothing := attack{name: "x/y", want: bears, run: func(*assault) *observed { return &observed{} }}
+		results, lost := throw(t.Context(), &cfg, Waits{P99: time.Second}, 0, []attack{nothing})
+		if lost != test.lost || results[0].Passed() == test.lost || results[0].Bystander.Count != test.count {
+			t.Errorf("%s: lost %v, %q, %d echoes", test.says, lost, results[0].Faults, results[0].Bystander.Count)
+		}
 	}
 }
 

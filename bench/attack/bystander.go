@@ -70,7 +70,7 @@ type stander struct {
 	why     string
 }
 
-// stand sends at fixed times. A wait counts from when the message was sent or, if the echo before came late, from when it
+// stand sends at intervals. A wait counts from when the message was sent or, if the echo before came late, from when it
 // should have been: that this program was late to wake up is not the server's doing.
 func (s *stander) stand(ctx context.Context, target *raw.Target) {
 	why := ""
@@ -95,6 +95,7 @@ func (s *stander) stand(ctx context.Context, target *raw.Target) {
 		if wait := time.Until(due); wait > 0 {
 			time.Sleep(wait)
 			start = time.Now()
+			due = start
 		}
 		if _, ok := f.send(message); !ok || !f.await(func(t *tally) bool { return t.data >= n }, bystanderPatience) {
 			return
@@ -210,6 +211,13 @@ func (b *Bystander) quiet(ctx context.Context, all time.Duration) (least Waits, 
 		}
 	}
 	return least, nil
+}
+
+// present takes until it has a connection, or has just failed to get one.
+func (b *Bystander) present() {
+	if b.take().Lost {
+		b.take()
+	}
 }
 
 // comeBack waits until it has a connection again, but no longer than patience.

@@ -197,8 +197,8 @@ func throw(ctx context.Context, cfg *Config, quiet Waits, rest time.Duration, to
 		assaults[i] = &assault{ctx: ctx, target: &cfg.Target, quick: cfg.Quick, server: cfg.Server, pace: cfg.pace}
 	}
 	before := assaults[0].settled()
-	cfg.Bystander.take()
-	cfg.Elsewhere.take()
+	cfg.Bystander.present()
+	cfg.Elsewhere.present()
 	w := startWatch(cfg.Server)
 	var all sync.WaitGroup
 	for i := range together {
@@ -218,6 +218,9 @@ func throw(ctx context.Context, cfg *Config, quiet Waits, rest time.Duration, to
 	}
 	peak, cpu := w.end()
 	after := assaults[0].back(before)
+	if late := cfg.Bystander.take(); late.Lost { // by the end of the attack's connections
+		waits.Lost, waits.Why = true, late.Why
+	}
 	for i, o := range seen {
 		r := &results[i]
 		r.Tries = 1
