@@ -7,18 +7,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endingTurn is how many connections whose peers have ended are read in a turn. To close a socket takes as long as many
-// messages, and who has lost thousands at once is to serve the others meanwhile.
-const endingTurn = 8
+// endingTurn is how many connections whose peers have ended are read in a turn, and one in endingShare of them in any case.
+// To close a socket takes as long as many messages, and who has lost thousands at once is to serve the others meanwhile.
+const (
+	endingTurn  = 8
+	endingShare = 64
+)
+
+// manyReads is how many connections take as long to be read as others should not have to wait for the runtime's poller.
+const manyReads = 32
 
 // readAll reads once from each connection that may have something, and keeps those that may have more.
 func (l *loop) readAll() {
-	n := min(endingTurn, len(l.ending))
+	n := min(max(endingTurn, len(l.ending)/endingShare), len(l.ending))
 	reading := append(l.reading, l.ending[:n]...)
 	if l.ending = l.ending[n:]; len(l.ending) == 0 {
 		l.ending = nil
 	}
 	l.reading = l.readBefore[:0]
+	if len(reading) >= manyReads {
+		l.poller.leave()
+	}
 	for _, c := range reading {
 		l.heart.beat()
 		if !c.withheld() {

@@ -37,7 +37,8 @@ const (
 	eventsTurn = 256
 	// wakeupIndex is the eventfd's in place of a connection's.
 	wakeupIndex = -1
-	// aloneMax is how long a loop is busy before it has somebody else wait in the runtime's poller.
+	// aloneMax is how long a loop is busy, as of the beginning of a turn, before it has somebody else wait in the runtime's
+	// poller.
 	aloneMax = 250 * time.Microsecond
 )
 

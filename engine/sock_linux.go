@@ -53,12 +53,15 @@ func transfer(call uintptr, fd int, p unsafe.Pointer, n, flags int) (int, error)
 	}
 }
 
+// descriptorsMost bounds that room: 8 MiB of the kernel's memory.
+const descriptorsMost = 1 << 20
+
 // growDescriptors makes room for n descriptors in the process's table, as far as its limit goes. The kernel doubles the
 // table when it is full, for which it waits until no other thread can be looking at the old one: whoever opens the
 // descriptor that is one too many is away for some 8 ms.
 func growDescriptors(n int) {
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+	if n <= 0 || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return
 	}
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
@@ -66,7 +69,7 @@ func growDescriptors(n int) {
 		return
 	}
 	defer unix.Close(fd)
-	if last, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, int(min(uint64(n), limit.Cur))-1); err == nil {
+	if last, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, int(min(uint64(n), limit.Cur, descriptorsMost))-1); err == nil {
 		unix.Close(last)
 	}
 }

@@ -15,7 +15,7 @@ type wire struct {
 	readable bool   // a read may find something
 	writable bool   // a write may be accepted
 	hangup   bool   // the peer's side is closed: read until its end
-	reading  bool   // is on loop.reading
+	reading  bool   // is on loop.reading or loop.ending
 	paused   bool   // not read: see loop.clogged
 	share    uint8  // of what a read may take: one part in 2^share. It begins with the least
 

@@ -3,8 +3,8 @@ package hpack
 import "strconv"
 
 // Encoding is stateless: fields are indexed in the static table or literal, never added to a dynamic table. So it fits
-// whatever SETTINGS_HEADER_TABLE_SIZE the peer announces, costs a connection no memory, and one encoded response can
-// serve many. Strings are not Huffman-coded: a response here is a few dozen octets.
+// whatever SETTINGS_HEADER_TABLE_SIZE the peer announces (see AppendNoTable), costs a connection no memory, and one encoded
+// response can serve many. Strings are not Huffman-coded: a response here is a few dozen octets.
 
 // First octets of the representations used (RFC 7541 §6).
 const (
