@@ -24,7 +24,9 @@ type outbox struct {
 
 const (
 	outboxPart = 64 << 10
-	// outboxFree is how many parts are kept to be used again: 8 MiB.
+	// outboxFirst is the first part's size: of many connections few keep more waiting.
+	outboxFirst = 4 << 10
+	// outboxFree is how many parts a connection keeps to be used again: 8 MiB.
 	outboxFree = 128
 	// outboxHead is the octets of a stream and a size, of which the lowest bit is END_STREAM, in front of each frame.
 	outboxHead = 8
@@ -66,6 +68,9 @@ func (o *outbox) part(n int) []byte {
 		p := o.free[last]
 		o.free = o.free[:last]
 		return p
+	}
+	if len(o.parts) == 0 {
+		return make([]byte, 0, max(n, outboxFirst))
 	}
 	return make([]byte, 0, max(n, outboxPart))
 }

@@ -57,11 +57,16 @@ func startChild(ctx context.Context, cmd *exec.Cmd, cpus *bench.CPUs, stderr io.
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(cpus.Others(), c.cmd.Start()); err != nil {
+	if err := cpus.Others(); err != nil {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
-	if err := cpus.Loop(); err != nil {
-		return nil, c.stop(err)
+	started := c.cmd.Start()
+	back := cpus.Loop()
+	if started != nil {
+		return nil, fmt.Errorf("starting the server: %w", started)
+	}
+	if back != nil {
+		return nil, c.stop(back)
 	}
 	if c.addr, err = readAddr(ctx, out); err != nil {
 		return nil, c.stop(err)

@@ -67,14 +67,11 @@ func idle() error {
 				return err
 			}
 			attr, err := unix.SchedGetAttr(id, 0)
-			if err == unix.ESRCH {
-				continue // it has ended
-			}
 			if err == nil && attr.Policy != unix.SCHED_IDLE {
 				changed = true
 				err = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
 			}
-			if err != nil {
+			if err != nil && err != unix.ESRCH { // or it has ended
 				return os.NewSyscallError("sched_setattr", err)
 			}
 		}
