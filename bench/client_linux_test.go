@@ -178,11 +178,9 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// Rounds that are shorter than a tick are seen all the same, and end when they are to.
-func TestInterruptedRounds(t *testing.T) {
-	addr, _ := startReference(t, 0)
-	cfg := testConfig(addr)
-	cfg.Duration, cfg.Rounds = time.Hour, 200_000
+// interruptedFanout is interrupted as soon as something is delivered.
+func interruptedFanout(t *testing.T, cfg Config) (Result, error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cfg.Progress = func(p Progress) {
@@ -190,8 +188,15 @@ func TestInterruptedRounds(t *testing.T) {
 			cancel()
 		}
 	}
-	cl := openAll(t, cfg)
-	r, err := cl.Fanout(ctx)
+	return openAll(t, cfg).Fanout(ctx)
+}
+
+// Rounds that are shorter than a tick are seen all the same, and end when they are to.
+func TestInterruptedRounds(t *testing.T) {
+	addr, _ := startReference(t, 0)
+	cfg := testConfig(addr)
+	cfg.Duration, cfg.Rounds = time.Hour, 200_000
+	r, err := interruptedFanout(t, cfg)
 	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count == 0 || r.Failure != "" {
 		t.Errorf("got %v after %d deliveries, partial %v, failure %q", err, r.Count, r.Partial, r.Failure)
 	}

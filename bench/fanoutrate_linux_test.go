@@ -357,15 +357,7 @@ func TestInterruptedFanoutIsPartial(t *testing.T) {
 	addr, _ := startReference(t, 0)
 	cfg := atRate(addr, Load{Rate: 1000})
 	cfg.Duration = time.Hour
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	cfg.Progress = func(p Progress) {
-		if p.Name == "fanout" && p.Done > 0 {
-			cancel()
-		}
-	}
-	cl := openAll(t, cfg)
-	r, err := cl.Fanout(ctx)
+	r, err := interruptedFanout(t, cfg)
 	d := r.Delivery
 	if !errors.Is(err, context.Canceled) || !r.Partial || r.Count == 0 || d == nil || d.Prompt.Lost != 0 {
 		t.Fatalf("got %+v with %+v, %v", r, d, err)

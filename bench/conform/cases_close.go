@@ -142,38 +142,27 @@ func endsBehind(s string) step {
 // streamClosed wants STREAM_CLOSED, of the stream or the connection: RFC 9113 §5.1 has both for DATA on a stream that
 // is closed. A server that has forgotten why it is closed may ignore it.
 func streamClosed(d *dialogue) error {
-	data, err := d.ping()
-	if err != nil {
-		return err
-	}
-	by := d.patience()
-	for {
-		e, err := d.awaitAny(by)
+	return d.answered("STREAM_CLOSED", func(e event, acked bool) (bool, error) {
 		switch {
-		case err != nil:
-			return d.missed(err, "STREAM_CLOSED")
-		case e.kind == gotPingAck && string(e.data) == string(data[:]):
+		case acked:
 			d.allow("DATA on a closed stream is ignored (RFC 9113 §5.1)")
-			return nil
 		case e.kind == gotReset:
 			if e.code != uint32(frame.StreamClosed) && e.code != uint32(frame.NoError) {
 				d.allow("RST_STREAM %v where STREAM_CLOSED tells why", frame.ErrCode(e.code))
 			}
-			return nil
 		case e.kind == gotGoAway:
 			d.over = true
 			if e.code != uint32(frame.StreamClosed) {
 				d.allow("GOAWAY %v where STREAM_CLOSED tells why", frame.ErrCode(e.code))
 			}
-			return nil
 		case e.kind == gotGone:
 			d.over = true
 			d.allow("the end of the connection without GOAWAY (RFC 9113 §5.4.1)")
-			return nil
 		default:
-			return &missError{"STREAM_CLOSED", e.String()}
+			return true, &missError{"STREAM_CLOSED", e.String()}
 		}
-	}
+		return true, nil
+	})
 }
 
 // overEnd wants the end of the stream, then the error.

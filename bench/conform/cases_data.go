@@ -231,31 +231,25 @@ func exceed(d *dialogue) error {
 // windowExceeded wants a flow-control error, of the stream or the connection, unless the server had given credit by the
 // time that it saw the octet too many. What is no WebSocket frame may be judged first.
 func windowExceeded(d *dialogue) error {
-	if _, err := d.ping(); err != nil {
-		return err
-	}
-	by := d.patience()
-	for {
-		e, err := d.awaitAny(by)
+	return d.answered("FLOW_CONTROL_ERROR", func(e event, acked bool) (bool, error) {
 		switch {
-		case err != nil:
-			return d.missed(err, "FLOW_CONTROL_ERROR")
 		case e.kind == gotReset:
 			d.s.over = true
 			if e.code != uint32(frame.FlowControlError) {
 				d.allow("RST_STREAM %v where FLOW_CONTROL_ERROR tells why", frame.ErrCode(e.code))
 			}
-			return nil
+			return true, nil
 		case e.kind == gotGoAway, e.kind == gotGone:
 			d.over = true
 			if e.code != uint32(frame.FlowControlError) {
 				d.allow("%v where FLOW_CONTROL_ERROR tells why", e)
 			}
-			return nil
-		case e.kind == gotPingAck && d.window(d.s) >= 0:
-			return nil
+			return true, nil
+		case acked && d.window(d.s) >= 0:
+			return true, nil
 		case e.kind == gotMessage:
-			return &missError{"FLOW_CONTROL_ERROR", e.String()}
+			return true, &missError{"FLOW_CONTROL_ERROR", e.String()}
 		}
-	}
+		return false, nil
+	})
 }

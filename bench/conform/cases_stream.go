@@ -101,24 +101,17 @@ func tunnelBroken(d *dialogue) error {
 // frame on a closed stream as a connection error (Section 5.4.1) of type STREAM_CLOSED" (RFC 9113 §5.1), but "MUST NOT send a
 // RST_STREAM in response to a RST_STREAM frame" (§5.4.2).
 func unanswered(d *dialogue) error {
-	data, err := d.ping()
-	if err != nil {
-		return err
-	}
-	by := d.patience()
-	for {
-		e, err := d.awaitAny(by)
+	return d.answered("the ACK of a PING", func(e event, acked bool) (bool, error) {
 		switch {
-		case err != nil:
-			return d.missed(err, "the ACK of a PING")
-		case e.kind == gotPingAck && string(e.data) == string(data[:]):
-			return nil
+		case acked:
+			return true, nil
 		case e.kind == gotGoAway, e.kind == gotGone:
-			return d.escalated(e)
+			return true, d.escalated(e)
 		case e.kind == gotReset:
-			return &missError{"no answer to RST_STREAM (RFC 9113 §5.4.2)", e.String()}
+			return true, &missError{"no answer to RST_STREAM (RFC 9113 §5.4.2)", e.String()}
 		}
-	}
+		return false, nil
+	})
 }
 
 // breaksOrResets wants a connection error, or a stream error, which are both right: RFC 9113 §4.2 has the former for

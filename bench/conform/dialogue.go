@@ -130,6 +130,24 @@ func (d *dialogue) ping() (data [8]byte, err error) {
 	return data, d.send(frame.AppendPing(nil, false, data))
 }
 
+// answered asks for an answer with a PING, and hands over what comes, with whether it is the PING's ACK, until judge is
+// done. want is what a server that says nothing at all has missed.
+func (d *dialogue) answered(want string, judge func(e event, acked bool) (done bool, err error)) error {
+	data, err := d.ping()
+	if err != nil {
+		return err
+	}
+	for by := d.patience(); ; {
+		e, err := d.awaitAny(by)
+		if err != nil {
+			return d.missed(err, want)
+		}
+		if done, err := judge(e, e.kind == gotPingAck && string(e.data) == string(data[:])); done || err != nil {
+			return err
+		}
+	}
+}
+
 // missed makes of an error of recv what a step says that wanted something.
 func (d *dialogue) missed(err error, want string) error {
 	var miss *missError
